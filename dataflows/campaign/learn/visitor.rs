@@ -2,7 +2,7 @@
 
 use super::features::FlagColumns;
 use super::waiting::Waiting;
-use crate::campaign::state::Row;
+use crate::campaign::state::RunningRow;
 use crate::campaign::thresholds::Thresholds;
 use crate::customer::features::Features;
 use crate::event::Millis;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// Reused memory for walks.
 pub(super) struct Scratch {
-    pub(super) row: Row,
+    pub(super) row: RunningRow,
     pub(super) context: Vec<i16>,
 }
 
@@ -38,7 +38,7 @@ impl Visitor {
         thresholds: Thresholds,
     ) -> Self {
         let scratch = Scratch {
-            row: Row::new(features.layout()),
+            row: RunningRow::new(features.layout()),
             context: vec![0; features.context().dimension()],
         };
         Visitor {

@@ -6,7 +6,7 @@
 use super::asides::Asides;
 use super::roll::{Put, Roll};
 use super::{Moment, Settled, interaction, transaction};
-use crate::campaign::state::{Left, Touched};
+use crate::campaign::state::{Amendment, Touched};
 use crate::customer::Transaction;
 use crate::customer::history::{Extras, Interaction, Reward};
 use crate::customer::unmatched::Unmatched;
@@ -257,7 +257,7 @@ impl<'a> Resolution<'a> {
             let new = transactions.appeared().filter(is_new);
             new.for_each(|new| self.settled.ask_for(slot, new));
         }
-        self.customer.replace(Left {
+        self.customer.replace(Amendment {
             since,
             transactions: transactions.left().collect(),
             interactions: interactions.left().collect(),

@@ -8,7 +8,7 @@
 //! customer as of the epoch's end, whenever it is written.
 
 use super::folding::FoldedTo;
-use super::ledger::Ledger;
+use super::ledger::TotalsLedger;
 use super::{Customers, Shown, Slot};
 use crate::campaign::snapshot::image::{Image, Kept, Packing};
 use crate::customer::history::History;
@@ -21,7 +21,7 @@ use crate::state::turns::Budget;
 
 /// What changed, by virtual shard.
 #[derive(Debug)]
-pub(super) struct Changes {
+pub(super) struct ChangedCustomers {
     /// Number of the running period, from 1 on.
     period: u32,
     shards: Vec<VirtualShard>,
@@ -70,10 +70,10 @@ struct Part {
     image: Image,
 }
 
-impl Changes {
+impl ChangedCustomers {
     /// Nothing has changed.
     pub(super) fn new() -> Self {
-        Changes {
+        ChangedCustomers {
             period: 1,
             shards: std::iter::repeat_with(VirtualShard::default).take(VIRTUAL_SHARDS).collect(),
             taking: None,
@@ -183,7 +183,7 @@ impl Customers {
         if taking.packing.is_none() && taking.next_part(&changes.shards).is_none() {
             images.complete(taking.epoch);
             changes.taking = None;
-            self.ledger.iter_mut().for_each(Ledger::release_late);
+            self.ledger.iter_mut().for_each(TotalsLedger::release_late);
             return false;
         }
         if images.has_room() {
@@ -195,7 +195,9 @@ impl Customers {
 
     fn write_turn(&mut self, images: &mut dyn Images, budget: &mut Budget) {
         while budget.is_left() {
-            let Some(Changes { taking: Some(taking), .. }) = &mut self.changes else { return };
+            let Some(ChangedCustomers { taking: Some(taking), .. }) = &mut self.changes else {
+                return;
+            };
             let Some(packing) = &mut taking.packing else {
                 if !self.write_customers(budget) {
                     return;
@@ -261,7 +263,7 @@ impl Customers {
     }
 
     fn write_before(&mut self, slot: Slot) {
-        let Some(Changes { taking: Some(taking), .. }) = &mut self.changes else { return };
+        let Some(ChangedCustomers { taking: Some(taking), .. }) = &mut self.changes else { return };
         let history = &self.histories[slot as usize];
         let part = &mut taking.parts[virtual_shard(history.customer) as usize];
         if !(part.whole && history.is_void()) {
@@ -275,7 +277,7 @@ impl Customers {
 fn kept(
     slot: Slot,
     shown: &Sparse<Option<Shown>>,
-    ledger: Option<&Ledger>,
+    ledger: Option<&TotalsLedger>,
     folded: &FoldedTo,
 ) -> Kept {
     let shown = shown.get(slot as usize);

@@ -13,7 +13,7 @@ use crate::state::turns::Budget;
 
 /// A one-word-a-key Bloom filter over 64-bit keys.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct BloomFilter {
     words: Vec<u64>,
     keys: usize,
     /// It is being made anew.
@@ -56,8 +56,8 @@ const INTERACTIONS: u64 = 0x2545_F491;
 #[inline]
 pub(crate) fn id_key(record: &Record, slot: Slot) -> Option<u64> {
     match record.kind() {
-        Kind::Transaction => Some(Known::key(TRANSACTIONS, slot, record.id)),
-        Kind::Interaction => Some(Known::key(INTERACTIONS, slot, record.id)),
+        Kind::Transaction => Some(BloomFilter::key(TRANSACTIONS, slot, record.id)),
+        Kind::Interaction => Some(BloomFilter::key(INTERACTIONS, slot, record.id)),
         Kind::Reward
         | Kind::RetractTransaction
         | Kind::RetractInteraction
@@ -81,10 +81,10 @@ fn ids(history: &History) -> usize {
     history.transactions.len() + history.interactions.len()
 }
 
-impl Known {
+impl BloomFilter {
     /// An empty filter with room for some thousands of keys.
     pub(super) fn new() -> Self {
-        Known::of_words(FEWEST_WORDS)
+        BloomFilter::of_words(FEWEST_WORDS)
     }
 
     /// The key of an id within its topic and customer.
@@ -108,7 +108,7 @@ impl Known {
     }
 
     fn of_words(words: usize) -> Self {
-        Known { words: vec![0; words], keys: 0, growing: None }
+        BloomFilter { words: vec![0; words], keys: 0, growing: None }
     }
 
     /// Whether so many more keys would make it say "perhaps" too often.
@@ -119,14 +119,14 @@ impl Known {
     /// An empty filter with room for so many keys.
     fn with_room_for(keys: usize) -> Self {
         let words = (keys * BITS_PER_KEY).div_ceil(64).next_power_of_two();
-        Known::of_words(words.max(FEWEST_WORDS))
+        BloomFilter::of_words(words.max(FEWEST_WORDS))
     }
 
     /// An empty filter with room for so many more keys than this one has, to be filled again from
     /// the histories. It is larger by four times at least.
     fn grown_for(&self, more: usize) -> Self {
         let words = ((self.keys + more) * BITS_PER_KEY).div_ceil(64).next_power_of_two();
-        Known::of_words(words.max(self.words.len() * 4))
+        BloomFilter::of_words(words.max(self.words.len() * 4))
     }
 
     /// Makes it anew from histories that were loaded.
@@ -152,7 +152,7 @@ impl Known {
                 None => self.begin_filling(self.grown_for(more)),
                 Some(Growing::Counting(next, found)) if next == histories.len() => {
                     // With room for as many again as are there, it is not made anew all the time.
-                    self.begin_filling(Known::with_room_for(2 * found + more));
+                    self.begin_filling(BloomFilter::with_room_for(2 * found + more));
                 }
                 Some(Growing::Counting(next, found)) => {
                     let share = budget.share(next, histories.len(), 1);
@@ -175,8 +175,8 @@ impl Known {
         }
     }
 
-    fn begin_filling(&mut self, empty: Known) {
-        *self = Known { growing: Some(Growing::Filling(0)), ..empty };
+    fn begin_filling(&mut self, empty: BloomFilter) {
+        *self = BloomFilter { growing: Some(Growing::Filling(0)), ..empty };
     }
 
     /// Fills in the ids of customers from `next` on; says before which one that ended.
@@ -187,10 +187,10 @@ impl Known {
             }
             let history = &histories[slot];
             for transaction in &history.transactions {
-                self.insert(Known::key(TRANSACTIONS, slot as Slot, transaction.id));
+                self.insert(BloomFilter::key(TRANSACTIONS, slot as Slot, transaction.id));
             }
             for interaction in &history.interactions {
-                self.insert(Known::key(INTERACTIONS, slot as Slot, interaction.id));
+                self.insert(BloomFilter::key(INTERACTIONS, slot as Slot, interaction.id));
             }
             budget.spend(1 + ids(history));
         }
@@ -206,9 +206,9 @@ mod tests {
 
     #[test]
     fn what_was_inserted_is_always_known() {
-        let mut known = Known::new();
+        let mut known = BloomFilter::new();
         let keys: Vec<u64> = (0..10_000u64)
-            .map(|i| Known::key(1, (i % 97) as u32, i.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+            .map(|i| BloomFilter::key(1, (i % 97) as u32, i.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
             .collect();
         for &key in &keys {
             known.insert(key);
@@ -223,7 +223,7 @@ mod tests {
             (FEWEST_WORDS * 4, FEWEST_WORDS),
             (FEWEST_WORDS * 4 + 1, FEWEST_WORDS * 2),
         ] {
-            let known = Known::with_room_for(keys);
+            let known = BloomFilter::with_room_for(keys);
             assert_eq!((known.words.len(), known.is_short_of(keys)), (words, false));
         }
     }
@@ -240,13 +240,13 @@ mod tests {
                 histories.push(history);
             }
             let more = FEWEST_WORDS * 60;
-            let (mut known, mut turns) = (Known::new(), 0);
+            let (mut known, mut turns) = (BloomFilter::new(), 0);
             while !known.make_room(&histories, more, folds, &mut Budget::of(10)) {
                 turns += 1;
             }
             assert!(turns > 10 && !known.is_short_of(more), "{turns} turns");
             for (slot, history) in histories.iter().enumerate() {
-                let key = |id| Known::key(TRANSACTIONS, slot as Slot, id);
+                let key = |id| BloomFilter::key(TRANSACTIONS, slot as Slot, id);
                 assert!(history.transactions.iter().all(|bought| known.insert(key(bought.id))));
             }
             assert!(known.make_room(&histories, 0, folds, &mut Budget::of(0)), "there is room");
@@ -255,8 +255,9 @@ mod tests {
 
     #[test]
     fn few_new_ids_are_taken_for_known_ones() {
-        let mut known = Known::new();
-        let new = |i: u64| Known::key(2, (i % 1000) as u32, i.wrapping_mul(0xD134_2543_DE82_EF95));
+        let mut known = BloomFilter::new();
+        let new =
+            |i: u64| BloomFilter::key(2, (i % 1000) as u32, i.wrapping_mul(0xD134_2543_DE82_EF95));
         (0..16_000).for_each(|i| {
             known.insert(new(i));
         });

@@ -25,7 +25,7 @@ pub struct TotalChange {
 /// One worker's customers: totals up to the day that has been applied, and what is known of later
 /// days.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct TotalsLedger {
     /// Purchases of days up to this one are in the totals.
     applied: Day,
     /// Later purchases, by day since 1970: days are few (the calendar of events ends with 2099),
@@ -73,10 +73,10 @@ struct Total {
 /// A day after the last that an event can be dated: timestamps end with 2099.
 const LAST_DAY: usize = 47_500;
 
-impl Ledger {
+impl TotalsLedger {
     /// The ledger of worker `worker` of `peers`.
     pub(super) fn new(worker: usize, peers: usize) -> Self {
-        Ledger {
+        TotalsLedger {
             applied: Day::MIN,
             open: Vec::new(),
             totals: Sparse::of(Total::default()),
@@ -98,7 +98,7 @@ impl Ledger {
 
     /// Becomes one that nothing has been noted in.
     pub(super) fn start_over(&mut self) {
-        *self = Ledger::new(self.worker as usize, self.peers as usize);
+        *self = TotalsLedger::new(self.worker as usize, self.peers as usize);
     }
 
     /// Takes up a customer's settled purchases, each as if it had come in time.

@@ -1,6 +1,6 @@
 //! Customers as they are loaded from images.
 
-use super::ledger::Ledger;
+use super::ledger::TotalsLedger;
 use super::{Customers, Shown, Slot, Touched};
 use crate::campaign::output::Day;
 use crate::campaign::snapshot::image::Kept;
@@ -19,7 +19,7 @@ impl Customers {
 
     /// Days are to be closed once more from the first on.
     pub(crate) fn close_anew(&mut self) {
-        self.ledger.iter_mut().for_each(Ledger::start_over);
+        self.ledger.iter_mut().for_each(TotalsLedger::start_over);
     }
 
     /// Loads a customer, in place of what was loaded of it before.

@@ -28,8 +28,8 @@ pub(crate) use before::Before;
 pub(crate) use known::{Met, id_key};
 pub use ledger::TotalChange;
 pub(crate) use order::Unseen;
-pub(crate) use running::{Row, RowMut};
-pub(crate) use touched::{Left, Touched};
+pub(crate) use running::{RowMut, RunningRow};
+pub(crate) use touched::{Amendment, Touched};
 
 use crate::campaign::output::Day;
 use crate::customer::features::Features;
@@ -41,10 +41,10 @@ use crate::state::blocks::Blocks;
 use crate::state::parts::Parts;
 use crate::state::sparse::Sparse;
 use crate::state::turns::Budget;
-use changes::Changes;
+use changes::ChangedCustomers;
 use folding::FoldedTo;
-use known::Known;
-use ledger::Ledger;
+use known::BloomFilter;
+use ledger::TotalsLedger;
 use running::RunningRows;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
@@ -65,14 +65,14 @@ pub(crate) struct Customers {
     slots: Parts<CustomerId, Slot, BuildHasherDefault<CustomerHasher>>,
     histories: Blocks<History>,
     rows: RunningRows,
-    known: Known,
+    known: BloomFilter,
     /// Where daily thresholds are computed.
-    ledger: Option<Ledger>,
+    ledger: Option<TotalsLedger>,
     /// How each customer was last shown to the views, where a sink wants rows of features.
     shown: Sparse<Option<Shown>>,
     folded: FoldedTo,
     /// What changed since the last snapshot, where snapshots are taken.
-    changes: Option<Changes>,
+    changes: Option<ChangedCustomers>,
     /// Who is to be visited in the epoch.
     touched: Blocks<Slot>,
     /// Number of the epoch, to tell who is touched.
@@ -98,11 +98,11 @@ impl Customers {
             features,
             slots: Parts::default(),
             histories: Blocks::new(),
-            known: Known::new(),
-            ledger: (daily && !given).then(|| Ledger::new(worker, peers)),
+            known: BloomFilter::new(),
+            ledger: (daily && !given).then(|| TotalsLedger::new(worker, peers)),
             shown: Sparse::of(None),
             folded: FoldedTo::new(settings.time.attribution_window),
-            changes: settings.emit.snapshots.then(Changes::new),
+            changes: settings.emit.snapshots.then(ChangedCustomers::new),
             touched: Blocks::new(),
             epoch_mark: 0,
             before: Parts::default(),
@@ -212,7 +212,7 @@ impl Customers {
 
     /// Makes `row` the sums of the customer's first purchases, none of them later than `at`; says
     /// how many purchases it covers.
-    pub(crate) fn row_until(&self, slot: Slot, at: Millis, row: &mut Row) -> usize {
+    pub(crate) fn row_until(&self, slot: Slot, at: Millis, row: &mut RunningRow) -> usize {
         self.rows.copy_until(self.history(slot), at, row)
     }
 

@@ -20,7 +20,7 @@ const ROWS: usize = 256;
 
 /// A row of its own.
 #[derive(Debug)]
-pub(crate) struct Row {
+pub(crate) struct RunningRow {
     pub(crate) summary: Summary,
     pub(crate) counts: Vec<u32>,
 }
@@ -42,10 +42,10 @@ pub(super) struct RunningRows {
     free: Vec<NonZeroU32>,
 }
 
-impl Row {
+impl RunningRow {
     /// A row without any purchase.
     pub(crate) fn new(layout: &Layout) -> Self {
-        Row { summary: Summary::default(), counts: vec![0; layout.stride()] }
+        RunningRow { summary: Summary::default(), counts: vec![0; layout.stride()] }
     }
 
     /// A customer with this row and profile.
@@ -100,7 +100,7 @@ impl RunningRows {
         &'a mut self,
         history: &History,
         layout: &Layout,
-        spare: &'a mut Row,
+        spare: &'a mut RunningRow,
     ) -> RowMut<'a> {
         match history.row {
             Some(number) if history.done_transactions > 0 => self.kept(number),
@@ -113,7 +113,11 @@ impl RunningRows {
     }
 
     /// The customer's row for what is worked through from the start.
-    pub(super) fn started<'a>(&'a mut self, history: &History, spare: &'a mut Row) -> RowMut<'a> {
+    pub(super) fn started<'a>(
+        &'a mut self,
+        history: &History,
+        spare: &'a mut RunningRow,
+    ) -> RowMut<'a> {
         let mut row = history.row.map_or_else(|| spare.as_mut(), |number| self.kept(number));
         row.start(history.folded());
         row
@@ -121,7 +125,7 @@ impl RunningRows {
 
     /// Makes `row` the sums of the customer's first purchases, none of them later than `at`: a copy
     /// of the row that is kept, or what is folded. Says how many purchases it covers.
-    pub(super) fn copy_until(&self, history: &History, at: Millis, row: &mut Row) -> usize {
+    pub(super) fn copy_until(&self, history: &History, at: Millis, row: &mut RunningRow) -> usize {
         let number = history
             .row
             .filter(|_| history.done_transactions > 0)
@@ -139,7 +143,7 @@ impl RunningRows {
     /// The customer has been worked through, and `spare` is its row unless it has one: keeps that
     /// if it is worth it.
     #[inline]
-    pub(super) fn settle(&mut self, history: &mut History, spare: &Row) {
+    pub(super) fn settle(&mut self, history: &mut History, spare: &RunningRow) {
         match (history.row, history.done_transactions >= MANY) {
             (Some(_), true) | (None, false) => {}
             (None, true) => history.row = Some(self.keep(spare)),
@@ -158,7 +162,7 @@ impl RunningRows {
         }
     }
 
-    fn keep(&mut self, row: &Row) -> NonZeroU32 {
+    fn keep(&mut self, row: &RunningRow) -> NonZeroU32 {
         let number = self.free.pop().unwrap_or_else(|| {
             if self.summaries.len() == self.counts.len() * ROWS {
                 self.counts.push(vec![0; ROWS * self.stride].into());

@@ -14,7 +14,7 @@ pub(crate) struct Touched<'c> {
 }
 
 /// The events that a customer has been left with, where settled ones have changed.
-pub(crate) struct Left<G, N> {
+pub(crate) struct Amendment<G, N> {
     /// Since when they are different.
     pub(crate) since: Millis,
     /// All purchases, unsorted.
@@ -163,7 +163,7 @@ impl Touched<'_> {
     ///
     /// Where no interaction was settled before, none was emitted: those of this epoch then stay
     /// news.
-    pub(crate) fn replace<'l, G, N>(&mut self, left: Left<G, N>)
+    pub(crate) fn replace<'l, G, N>(&mut self, left: Amendment<G, N>)
     where
         G: Iterator<Item = &'l Transaction>,
         N: Iterator<Item = &'l Transaction>,

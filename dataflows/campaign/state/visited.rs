@@ -1,6 +1,6 @@
 //! What visiting a customer changes, and what it looks at.
 
-use super::{Before, Customers, Row, RowMut, Shown, Touched, Unseen};
+use super::{Before, Customers, RowMut, RunningRow, Shown, Touched, Unseen};
 use crate::customer::history::{Decided, Extras, History};
 use crate::customer::unmatched::Unmatched;
 use crate::event::Millis;
@@ -32,14 +32,20 @@ impl Touched<'_> {
     /// The history, and the row of the purchases that have been worked through: the one that is
     /// kept, or `spare`, in which they are added up.
     #[inline]
-    pub(crate) fn at_work<'t>(&'t mut self, spare: &'t mut Row) -> (&'t History, RowMut<'t>) {
+    pub(crate) fn at_work<'t>(
+        &'t mut self,
+        spare: &'t mut RunningRow,
+    ) -> (&'t History, RowMut<'t>) {
         let Customers { histories, rows, features, .. } = &mut *self.customers;
         let history = &histories[self.slot as usize];
         (history, rows.of(history, features.layout(), spare))
     }
 
     /// The history, and the row of nothing but what is folded: the one that is kept, or `spare`.
-    pub(crate) fn at_start<'t>(&'t mut self, spare: &'t mut Row) -> (&'t History, RowMut<'t>) {
+    pub(crate) fn at_start<'t>(
+        &'t mut self,
+        spare: &'t mut RunningRow,
+    ) -> (&'t History, RowMut<'t>) {
         let Customers { histories, rows, .. } = &mut *self.customers;
         let history = &histories[self.slot as usize];
         (history, rows.started(history, spare))
@@ -51,7 +57,7 @@ impl Touched<'_> {
         transactions: usize,
         interactions: usize,
         unrewarded: u32,
-        row: &Row,
+        row: &RunningRow,
     ) {
         let history = &mut self.customers.histories[self.slot as usize];
         history.settle_done(transactions, interactions, unrewarded);
@@ -99,12 +105,12 @@ impl Touched<'_> {
 
     /// Makes `row` the sums of the first purchases, none of them later than `at`; says how many
     /// these are.
-    pub(crate) fn row_until(&self, at: Millis, row: &mut Row) -> usize {
+    pub(crate) fn row_until(&self, at: Millis, row: &mut RunningRow) -> usize {
         self.customers.row_until(self.slot, at, row)
     }
 
     /// Makes `row` the sums of all purchases.
-    pub(crate) fn write_row(&self, row: &mut Row) {
+    pub(crate) fn write_row(&self, row: &mut RunningRow) {
         let covered = self.customers.row_until(self.slot, Millis::MAX, row);
         let left = &self.history().transactions[covered..];
         row.as_mut().add(self.customers.features.layout(), left);

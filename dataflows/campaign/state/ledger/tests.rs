@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 #[test]
 fn purchases_count_when_their_day_is_applied_and_late_ones_at_the_next() {
-    let mut ledger = Ledger::new(1, 2);
+    let mut ledger = TotalsLedger::new(1, 2);
     let mut changes = Vec::new();
     ledger.note(0, 10, 1, 500);
     ledger.note(0, 11, 1, 300);
@@ -23,7 +23,7 @@ fn purchases_count_when_their_day_is_applied_and_late_ones_at_the_next() {
 
 #[test]
 fn taking_back_the_last_purchase_removes_the_customer() {
-    let mut ledger = Ledger::new(0, 1);
+    let mut ledger = TotalsLedger::new(0, 1);
     let mut changes = Vec::new();
     ledger.note(3, 10, 1, 500);
     ledger.note(3, 10, -1, -500);
@@ -43,7 +43,7 @@ enum Step {
 /// A ledger with the purchases that it should have, and the totals that it has told.
 #[derive(Debug)]
 struct Book {
-    ledger: Ledger,
+    ledger: TotalsLedger,
     purchases: Vec<Vec<Transaction>>,
     told: BTreeMap<u32, Option<u64>>,
 }
@@ -76,7 +76,7 @@ impl Book {
 
     /// Another book that goes on from what a snapshot keeps of this one.
     fn restored(&self) -> Book {
-        let mut ledger = Ledger::new(0, 1);
+        let mut ledger = TotalsLedger::new(0, 1);
         ledger.restore(self.ledger.applied);
         for (customer, purchases) in (0..).zip(&self.purchases) {
             ledger.take_up(customer, purchases);
@@ -101,7 +101,7 @@ proptest! {
         ),
         cut in 0..60usize,
     ) {
-        let mut book = Book { ledger: Ledger::new(0, 1), purchases: vec![Vec::new(); 4], told: BTreeMap::new() };
+        let mut book = Book { ledger: TotalsLedger::new(0, 1), purchases: vec![Vec::new(); 4], told: BTreeMap::new() };
         let (before, after) = steps.split_at(cut.min(steps.len()));
         before.iter().enumerate().for_each(|(number, step)| book.step(number as u64, *step));
         prop_assume!(book.ledger.applied > Day::MIN);
