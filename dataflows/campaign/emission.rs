@@ -39,7 +39,7 @@ pub struct Emission {
 
 /// An interaction as it stands: what it counts, and its context once it has entered the model.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Standing {
+pub(super) struct StandingInteraction {
     pub(super) interaction: Interaction,
     pub(super) reward: Option<i64>,
     pub(super) learned: bool,
@@ -95,14 +95,14 @@ impl Emission {
     pub(super) fn row(
         &mut self,
         change: Change,
-        customer: &Customer<'_>,
-        standing: &Standing,
+        customer: &CustomerView<'_>,
+        standing: &StandingInteraction,
         context: &[i16],
     ) {
         if !self.with_rows {
             return;
         }
-        let Standing { interaction, reward, learned } = *standing;
+        let StandingInteraction { interaction, reward, learned } = *standing;
         let decision = customer
             .view
             .attachment_of(&interaction)
@@ -134,7 +134,7 @@ impl Emission {
 }
 
 /// Whose interactions are emitted.
-pub(super) struct Customer<'a> {
+pub(super) struct CustomerView<'a> {
     pub(super) id: crate::event::CustomerId,
     pub(super) view: View<'a>,
 }

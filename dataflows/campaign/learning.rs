@@ -6,7 +6,7 @@ use crate::bandit::ridge::ArmModel;
 use crate::bandit::statistics::Delta;
 use crate::campaign::emission::Emission;
 use crate::campaign::output::{Counts, Output};
-use crate::campaign::owners::Asked;
+use crate::campaign::owners::Inquiry;
 use crate::campaign::shard::Shard;
 use crate::campaign::thresholds::Published;
 use crate::campaign::views::{ArmDayUpdate, SegmentUpdate, arm_day_update, segment_update};
@@ -50,7 +50,7 @@ pub struct LearnedStreams<'scope> {
     /// Rows, decisions and counts.
     pub outputs: StreamVec<'scope, u64, Output>,
     /// Which interactions are looked for.
-    pub asked: StreamVec<'scope, u64, Asked>,
+    pub asked: StreamVec<'scope, u64, Inquiry>,
 }
 
 /// Where what learning gives is sent.
@@ -59,7 +59,7 @@ struct Ports {
     arm_days: OutputBuilder<u64, Builder<Vec<ArmDayUpdate>>>,
     segments: OutputBuilder<u64, Builder<Vec<SegmentUpdate>>>,
     outputs: OutputBuilder<u64, Builder<Vec<Output>>>,
-    asked: OutputBuilder<u64, Builder<Vec<Asked>>>,
+    asked: OutputBuilder<u64, Builder<Vec<Inquiry>>>,
 }
 
 /// The right to send at an epoch, for each output and one more: see [`learn`].
@@ -126,7 +126,7 @@ impl Ports {
         let (arm_days, arm_day_stream) = builder.new_output::<Vec<ArmDayUpdate>>();
         let (segments, segment_stream) = builder.new_output::<Vec<SegmentUpdate>>();
         let (outputs, output_stream) = builder.new_output::<Vec<Output>>();
-        let (asked, asked_stream) = builder.new_output::<Vec<Asked>>();
+        let (asked, asked_stream) = builder.new_output::<Vec<Inquiry>>();
         builder.new_output::<Vec<()>>();
         let ports = Ports {
             deltas: OutputBuilder::from(deltas),
@@ -161,7 +161,7 @@ impl Ports {
         self.segments.activate().session(&rights[2]).give_iterator(segments);
     }
 
-    fn ask(&mut self, rights: &Rights, asked: Asked) {
+    fn ask(&mut self, rights: &Rights, asked: Inquiry) {
         self.asked.activate().session(&rights[4]).give(asked);
     }
 }

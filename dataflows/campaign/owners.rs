@@ -50,7 +50,7 @@ fn leisure(records: u64) -> u64 {
 
 /// What a worker asks in an epoch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Asked {
+pub struct Inquiry {
     /// The interactions that its customers' rewards name and they do not have, each with the number
     /// of these rewards. They are collected where that is done within the epoch's leisure, once in
     /// a round's time, and at the end of the input.
@@ -72,12 +72,12 @@ enum Found {
     Everything,
 }
 
-impl Asked {
+impl Inquiry {
     /// What was gathered of so many customers, in an epoch of so many records.
     pub(super) fn new(gathered: Gathering, customers: usize, records: u64, last: bool) -> Self {
         let is_due = gathered.is_due.unwrap_or(false);
         let ids = is_due.then(|| gathered.ids.into_iter().collect());
-        Asked { ids, customers: customers as u64, records, last }
+        Inquiry { ids, customers: customers as u64, records, last }
     }
 }
 
@@ -115,7 +115,7 @@ impl Searching {
 
     /// Goes on with the round, or begins one, given what all workers ask in the epoch, on a worker
     /// of so many customers.
-    fn begin(&mut self, epoch: u64, asked: Vec<Asked>, own: usize) {
+    fn begin(&mut self, epoch: u64, asked: Vec<Inquiry>, own: usize) {
         let last = asked.iter().any(|asked| asked.last);
         let customers = asked.iter().map(|asked| asked.customers).max().unwrap_or(0);
         let records = asked.iter().map(|asked| asked.records).sum();
@@ -204,8 +204,8 @@ struct Search {
     last: bool,
 }
 
-impl Work<Asked, Found> for Search {
-    fn begin(&mut self, epoch: u64, asked: Vec<Asked>) {
+impl Work<Inquiry, Found> for Search {
+    fn begin(&mut self, epoch: u64, asked: Vec<Inquiry>) {
         self.last = asked.iter().any(|asked| asked.last);
         let Shard { customers, searching, .. } = &mut *self.shard.borrow_mut();
         searching.begin(epoch, asked, customers.len());
@@ -224,7 +224,7 @@ impl Work<Asked, Found> for Search {
 /// How many rewards name an interaction of another customer, from what each worker asks in each
 /// epoch: at the end of each round, and of the input.
 pub fn find_owners<'scope>(
-    asked: StreamVec<'scope, u64, Asked>,
+    asked: StreamVec<'scope, u64, Inquiry>,
     shard: Rc<RefCell<Shard>>,
 ) -> StreamVec<'scope, u64, Output> {
     let search = Search { shard, last: false };

@@ -31,12 +31,12 @@ pub struct Published {
     /// One total in minor units a day; [`NONE`] where no customer is left.
     pub values: Vec<u64>,
     /// The end of the input.
-    pub end: Option<End>,
+    pub end: Option<InputEnd>,
 }
 
 /// The end of the input, and the instant that the last rows of features hold for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct End {
+pub struct InputEnd {
     /// The instant.
     pub as_of: Millis,
     /// The threshold of its day, if that comes after the last day of `values`.

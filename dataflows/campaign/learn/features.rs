@@ -4,7 +4,7 @@ use super::visitor::{Scratch, Visitor};
 use crate::campaign::emission::{Emission, SegmentChange};
 use crate::campaign::output::{Change, FeatureRow, LastRows};
 use crate::campaign::state::{Customers, Shown, Slot, Touched};
-use crate::campaign::thresholds::{End, NONE, day_of};
+use crate::campaign::thresholds::{InputEnd, NONE, day_of};
 use crate::customer::features::Features;
 use crate::event::Millis;
 use crate::state::turns::Budget;
@@ -109,7 +109,7 @@ impl Visitor {
     pub(super) fn last_features(
         &mut self,
         customers: &Customers,
-        end: &End,
+        end: &InputEnd,
         next: &mut usize,
         budget: &mut Budget,
     ) -> LastRows {

@@ -18,7 +18,7 @@ pub(crate) use visitor::Visitor;
 use crate::bandit::model::Model;
 use crate::campaign::emission::Emission;
 use crate::campaign::output::{Counts, Day, Output};
-use crate::campaign::owners::{Asked, Gathering, Searching};
+use crate::campaign::owners::{Gathering, Inquiry, Searching};
 use crate::campaign::settle::Settled;
 use crate::campaign::state::{Customers, Slot};
 use crate::campaign::thresholds::Published;
@@ -136,10 +136,10 @@ impl Learning {
         self,
         customers: &mut Customers,
         emission: &mut Emission,
-    ) -> (Counts, Asked) {
+    ) -> (Counts, Inquiry) {
         customers.end();
         let Settled { counts, .. } = self.settled;
-        let asked = Asked::new(self.gathering, customers.len(), counts.records, self.end.last);
+        let asked = Inquiry::new(self.gathering, customers.len(), counts.records, self.end.last);
         let (first, last) = self.range.unwrap_or((counts.first, counts.last));
         let counts = Counts {
             first,

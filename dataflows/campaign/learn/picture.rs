@@ -3,7 +3,7 @@
 
 use super::clock::Clock;
 use super::walk::Walk;
-use crate::campaign::emission::{Customer, Emission, Standing};
+use crate::campaign::emission::{CustomerView, Emission, StandingInteraction};
 use crate::campaign::output::Change;
 use crate::campaign::thresholds::day_of;
 use crate::customer::history::{Interaction, View};
@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 /// are learned.
 #[derive(Default)]
 pub(super) struct Picture {
-    standing: Vec<Standing>,
+    standing: Vec<StandingInteraction>,
     contexts: Vec<i16>,
     /// Start of each one's context.
     starts: Vec<usize>,
@@ -34,7 +34,7 @@ impl Picture {
         for interaction in &view.interactions[first..] {
             let reward = clock.reward_of(&view, interaction);
             let learned = reward.is_some() && !clock.is_open(interaction.timestamp);
-            let standing = Standing { interaction: *interaction, reward, learned };
+            let standing = StandingInteraction { interaction: *interaction, reward, learned };
             if !learned {
                 picture.push(standing, &[]);
                 continue;
@@ -44,7 +44,7 @@ impl Picture {
         picture
     }
 
-    fn push(&mut self, standing: Standing, context: &[i16]) {
+    fn push(&mut self, standing: StandingInteraction, context: &[i16]) {
         self.starts.push(self.contexts.len());
         self.standing.push(standing);
         if standing.learned {
@@ -64,7 +64,7 @@ impl Picture {
     pub(super) fn emit_difference(
         &self,
         after: &Picture,
-        customer: &Customer<'_>,
+        customer: &CustomerView<'_>,
         dimension: usize,
         emission: &mut Emission,
     ) {

@@ -9,7 +9,7 @@ use super::clock::Clock;
 use super::picture::{Picture, context_of};
 use super::visitor::{Scratch, Visitor};
 use super::walk::Walk;
-use crate::campaign::emission::{Customer, Emission, Standing};
+use crate::campaign::emission::{CustomerView, Emission, StandingInteraction};
 use crate::campaign::output::{Change, Day};
 use crate::campaign::state::{Before, Touched, Unseen};
 use crate::campaign::thresholds::day_of;
@@ -58,7 +58,7 @@ impl Visitor {
         let first = history.done_interactions as usize;
         let mut unrewarded = history.unrewarded;
         let view = history.view();
-        let of = Customer { id: history.customer, view };
+        let of = CustomerView { id: history.customer, view };
         let mut walk = Walk::resume(features, view, covered, row, context);
         let mut done = first;
         for interaction in &view.interactions[first..] {
@@ -78,8 +78,11 @@ impl Visitor {
             let context =
                 context_of(&view, interaction, settings.bandit.own_features, &clock, &mut walk);
             emission.learn(interaction, context, reward);
-            let standing =
-                Standing { interaction: *interaction, reward: Some(reward), learned: true };
+            let standing = StandingInteraction {
+                interaction: *interaction,
+                reward: Some(reward),
+                learned: true,
+            };
             emission.row(change, &of, &standing, context);
         }
         for interaction in &view.interactions[done..] {
@@ -121,7 +124,7 @@ impl Visitor {
         let after = Picture::of(view, since, &now, own_features, &mut walk);
         let done = view.interactions.partition_point(|i| !now.is_open(i.timestamp));
         let covered = if done == view.interactions.len() { walk.finish() } else { walk.position() };
-        let of = Customer { id: history.customer, view };
+        let of = CustomerView { id: history.customer, view };
         before.emit_difference(&after, &of, features.context().dimension(), emission);
         let mut unrewarded = 0;
         for interaction in
@@ -190,6 +193,6 @@ impl Visitor {
 }
 
 /// An interaction that has not entered the model.
-fn not_learned(interaction: &Interaction, reward: Option<i64>) -> Standing {
-    Standing { interaction: *interaction, reward, learned: false }
+fn not_learned(interaction: &Interaction, reward: Option<i64>) -> StandingInteraction {
+    StandingInteraction { interaction: *interaction, reward, learned: false }
 }

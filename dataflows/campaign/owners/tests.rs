@@ -17,7 +17,7 @@ fn shard(customers: u64) -> Shard {
 }
 
 /// What is found in an epoch, in turns.
-fn search(shard: &mut Shard, epoch: u64, asked: Vec<Asked>) -> Vec<Found> {
+fn search(shard: &mut Shard, epoch: u64, asked: Vec<Inquiry>) -> Vec<Found> {
     let Shard { customers, searching, .. } = shard;
     searching.begin(epoch, asked, customers.len());
     let turn = |_| searching.go_on(customers, &mut Budget::of(1000));
@@ -25,11 +25,11 @@ fn search(shard: &mut Shard, epoch: u64, asked: Vec<Asked>) -> Vec<Found> {
 }
 
 /// What is asked in an epoch, gathered in turns.
-fn ask(shard: &Shard, epoch: u64, records: u64, last: bool) -> Asked {
+fn ask(shard: &Shard, epoch: u64, records: u64, last: bool) -> Inquiry {
     let mut gathering = Gathering::default();
     let of = (epoch, last, records);
     while !gathering.go_on(of, &shard.searching, &shard.customers, &mut Budget::of(1)) {}
-    Asked::new(gathering, shard.customers.len(), records, last)
+    Inquiry::new(gathering, shard.customers.len(), records, last)
 }
 
 /// The first epoch after `epoch` in which a round ends that began in one with these ids, and
@@ -40,7 +40,7 @@ fn round(shard: &mut Shard, epoch: u64, others: u64, records: u64) -> (u64, u64)
     for now in epoch.. {
         let ids = (now == epoch).then(|| vec![(7, 1)]);
         let asked =
-            |customers| Asked { ids: ids.clone(), customers, records: records / 2, last: false };
+            |customers| Inquiry { ids: ids.clone(), customers, records: records / 2, last: false };
         let before = shard.searching.next as u64;
         let told = search(shard, now, vec![asked(shard.customers.len() as u64), asked(others)]);
         most = most.max((shard.searching.next as u64).saturating_sub(before));
@@ -83,7 +83,7 @@ fn a_round_ends_at_once_where_little_is_to_do_and_within_its_epochs_where_much_i
 fn a_round_is_left_for_the_next_and_for_the_end_of_the_input() {
     let mut shard = shard(6_400);
     let asked = |ids: Option<Vec<(u64, u64)>>, last| {
-        vec![Asked { ids, customers: 6_400, records: LEISURE, last }]
+        vec![Inquiry { ids, customers: 6_400, records: LEISURE, last }]
     };
     let mut seen = |epoch, ids, last| {
         let told = search(&mut shard, epoch, asked(ids, last)).len();

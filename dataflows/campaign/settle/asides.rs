@@ -1,6 +1,6 @@
 //! The rare news of one epoch, sorted by what they are.
 
-use super::Asked;
+use super::PlacedRequest;
 use crate::campaign::state::{Customers, Slot};
 use crate::event::{Aside, Attachment, CustomerId, Millis, Place, Profile, Rejected, Topic};
 use crate::state::blocks::{Blocks, IntoItems};
@@ -25,14 +25,14 @@ pub(super) struct Asides {
     profiles: Ordered<(Slot, Place), ProfileAt>,
     /// Retractions and rewards as they would be rejected, by slot, topic and place.
     doubtful: Parts<(Slot, Topic, Place), Rejected>,
-    past: Blocks<Past>,
+    past: Blocks<Outdated>,
     rejected: Blocks<Rejected>,
     attachments: Attachments,
 }
 
 /// An event or a request older than is kept.
 #[derive(Debug)]
-pub(super) struct Past {
+pub(super) struct Outdated {
     pub(super) customer: CustomerId,
     pub(super) timestamp: Millis,
     pub(super) rejected: Rejected,
@@ -42,7 +42,7 @@ pub(super) struct Past {
 #[derive(Default)]
 pub(super) struct LeftAsides {
     /// Events and requests older than is kept.
-    pub(super) past: IntoItems<Past>,
+    pub(super) past: IntoItems<Outdated>,
     /// Rejected records of customers, who may be erased.
     pub(super) rejected: IntoItems<Rejected>,
     /// What goes with interactions.
@@ -79,7 +79,7 @@ impl Asides {
     pub(super) fn sort(
         &mut self,
         customers: &mut Customers,
-        requests: &mut Ordered<(Slot, Place), Asked>,
+        requests: &mut Ordered<(Slot, Place), PlacedRequest>,
         budget: &mut Budget,
     ) -> bool {
         while self.sorted < self.batches.len() {
@@ -102,11 +102,11 @@ impl Asides {
         &mut self,
         aside: Aside,
         customers: &mut Customers,
-        requests: &mut Ordered<(Slot, Place), Asked>,
+        requests: &mut Ordered<(Slot, Place), PlacedRequest>,
     ) {
         match aside {
             Aside::Past { customer, timestamp, rejected } => {
-                self.past.push(Past { customer, timestamp, rejected: *rejected });
+                self.past.push(Outdated { customer, timestamp, rejected: *rejected });
             }
             Aside::Rejected { rejected, .. } => self.rejected.push(*rejected),
             Aside::Doubtful { customer, rejected } => {

@@ -33,12 +33,12 @@ use careful::Careful;
 use std::sync::Arc;
 
 /// A request for a decision: whose, where it stands, and what is asked.
-pub(crate) type Asked = (Slot, Place, Request);
+pub(crate) type PlacedRequest = (Slot, Place, Request);
 
 /// What settling an epoch leaves for those who learn from it.
 pub(crate) struct Settled {
     /// What decisions are asked for.
-    pub(crate) requests: Ordered<(Slot, Place), Asked>,
+    pub(crate) requests: Ordered<(Slot, Place), PlacedRequest>,
     /// Customers that were erased, as far as that has not been said.
     erasures: Vec<Erasure>,
     /// What was counted.

@@ -2,7 +2,7 @@
 //!
 //! Many totals may change in an epoch, and many days close: so they are worked off in turns.
 
-use super::{End, NONE, Published, Thresholds, day_of};
+use super::{InputEnd, NONE, Published, Thresholds, day_of};
 use crate::campaign::output::Day;
 use crate::campaign::settling::TotalChanges;
 use crate::campaign::state::TotalChange;
@@ -205,7 +205,7 @@ impl Closing {
         let Closing { through, days, as_of, beyond, .. } = self;
         let (first, values) = days.map_or((0, Vec::new()), |days| (days.first, days.values));
         let beyond = beyond.and_then(|days| days.values.last().copied());
-        let end = as_of.map(|as_of| End { as_of, beyond });
+        let end = as_of.map(|as_of| InputEnd { as_of, beyond });
         Published { through, first, values, end }
     }
 }
