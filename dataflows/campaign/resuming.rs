@@ -3,9 +3,9 @@
 use super::graph::{Beginning, Campaign, campaign};
 use super::output::Output;
 use super::snapshot::Common;
-use super::snapshot::changed::Change;
+use super::snapshot::changed::Changeover;
 use super::snapshot::restore::Loading;
-use super::snapshot::soundness::Bounds;
+use super::snapshot::soundness::Domain;
 use crate::codec::Aligned;
 use crate::dataflow::{Begins, Dataflow, Restoring};
 use crate::event::Topic;
@@ -22,7 +22,7 @@ impl Dataflow for Campaign {
     type Output = Output;
     type Beginning = Beginning;
     type Restoring = Resuming;
-    type Soundness = Bounds;
+    type Soundness = Domain;
 
     fn topics() -> Vec<TopicId> {
         Topic::ids().to_vec()
@@ -53,13 +53,13 @@ impl Dataflow for Campaign {
         former: Option<&Settings>,
     ) -> Result<Resuming, SnapshotError> {
         let common = Common::from_bytes(common)?;
-        let change = former.map(|former| Change::begin(former, self, &common)).transpose()?;
+        let change = former.map(|former| Changeover::begin(former, self, &common)).transpose()?;
         Ok(match change {
             None => {
                 let loading = Loading::new(self, worker, peers, &common);
                 Resuming { loading, common }
             }
-            Some(Change { of_settings, common, changed: _ }) => {
+            Some(Changeover { of_settings, common, changed: _ }) => {
                 let loading = Loading::changing(self, worker, peers, &common, of_settings);
                 Resuming { loading, common }
             }

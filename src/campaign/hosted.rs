@@ -18,7 +18,7 @@ use crate::status::figures::Figures;
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::snapshot::Common;
 use dataflows::campaign::snapshot::change::changes_results;
-use dataflows::campaign::snapshot::changed::Change;
+use dataflows::campaign::snapshot::changed::Changeover;
 use dataflows::customer::Features;
 use dataflows::settings::{Emit, Serving, Settings};
 use dataflows::snapshot::SnapshotError;
@@ -135,10 +135,12 @@ impl Hosted for Campaign {
         let follower = CampaignFollower::new(self.clone());
         let Some(After { common, former }) = after else { return Ok(follower) };
         let common = Common::from_bytes(common)?;
-        let change = former.map(|former| Change::begin(former, self, &common)).transpose()?;
+        let change = former.map(|former| Changeover::begin(former, self, &common)).transpose()?;
         Ok(match change {
             None => follower.after(&common),
-            Some(Change { common, changed, .. }) => follower.after(&common).changing(Some(changed)),
+            Some(Changeover { common, changed, .. }) => {
+                follower.after(&common).changing(Some(changed))
+            }
         })
     }
 }

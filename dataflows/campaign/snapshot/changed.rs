@@ -19,7 +19,7 @@ pub struct Changed {
 }
 
 /// A change of settings on a worker: what it begins with, and what does not stand any more.
-pub struct Change {
+pub struct Changeover {
     /// For the histories.
     pub of_settings: ChangeOfSettings,
     /// What belongs to no customer.
@@ -28,7 +28,7 @@ pub struct Change {
     pub changed: Changed,
 }
 
-impl Change {
+impl Changeover {
     /// From these settings to those of the campaign, after the snapshot whose common part this is.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Change {
         former: &Settings,
         campaign: &Campaign,
         common: &Common,
-    ) -> Result<Change, SnapshotError> {
+    ) -> Result<Changeover, SnapshotError> {
         let of_settings = ChangeOfSettings::new(&Former::of(former, common), &campaign.settings);
         let features = Features::new(&former.input, &former.customer);
         let before = features.map_err(|faults| {
@@ -50,6 +50,6 @@ impl Change {
             Vec::new()
         };
         let changed = Changed { gone_thresholds, gone_features: gone.cloned().collect() };
-        Ok(Change { common: of_settings.begin(common), of_settings, changed })
+        Ok(Changeover { common: of_settings.begin(common), of_settings, changed })
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Common;
 use super::change::ChangeOfSettings;
-use super::image::{ImageRows, Kept};
+use super::image::{Bookkeeping, ImageRows};
 use crate::campaign::graph::Campaign;
 use crate::campaign::shard::Shard;
 use crate::campaign::state::Slot;
@@ -18,7 +18,7 @@ use crate::snapshot::SnapshotError;
 pub struct Loading {
     shard: Shard,
     /// What is kept of each customer beside the history, by slot.
-    kept: Vec<Kept>,
+    kept: Vec<Bookkeeping>,
     /// To other settings than those of the snapshot.
     change: Option<ChangeOfSettings>,
 }

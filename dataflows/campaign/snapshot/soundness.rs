@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 
 /// What the rows of a snapshot may name, by the settings that it was taken under.
 #[derive(Clone, Debug)]
-pub struct Bounds {
+pub struct Domain {
     arms: usize,
     context: Vec<String>,
     /// Counts of folded purchases.
@@ -31,7 +31,7 @@ pub struct Bounds {
 /// How many customers each segment has.
 pub type Segments = BTreeMap<u8, u64>;
 
-impl Soundness for Bounds {
+impl Soundness for Domain {
     type Settings = Settings;
     type Common = Common;
     type Shard<'a> = ShardLook<'a>;
@@ -42,7 +42,7 @@ impl Soundness for Bounds {
         let features = features.map_err(|faults| {
             SnapshotError::Common(format!("it is of settings that are none: {}", faults.join("; ")))
         })?;
-        Ok(Bounds {
+        Ok(Domain {
             arms: settings.input.arms.len(),
             context: features.context().names().to_vec(),
             counts: features.layout().stride(),
@@ -100,7 +100,7 @@ impl Soundness for Bounds {
     }
 }
 
-impl Bounds {
+impl Domain {
     fn fault_of_common(&self, announced: &Announced, common: &Common) -> Option<String> {
         if (common.epoch, common.watermark) != (announced.epoch, announced.watermark) {
             let (epoch, watermark) = (common.epoch, common.watermark);
@@ -171,7 +171,7 @@ impl Bounds {
 /// Looks through the images of one virtual shard. Later images come first: of a customer only the
 /// last one counts.
 pub struct ShardLook<'a> {
-    bounds: &'a Bounds,
+    bounds: &'a Domain,
     shard: u16,
     seen: HashSet<CustomerId>,
     segments: Segments,

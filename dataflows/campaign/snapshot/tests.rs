@@ -2,9 +2,9 @@
 //! `codec/tests/measure.rs` for how it is run.
 
 use super::Common;
-use super::image::{Image, Kept};
+use super::image::{Bookkeeping, Image};
 use super::restore::Loading;
-use super::soundness::Bounds;
+use super::soundness::Domain;
 use crate::campaign::graph::Campaign;
 use crate::codec::Aligned;
 use crate::codec::tests::measure::cost;
@@ -35,7 +35,7 @@ fn images(customers: CustomerId) -> Vec<(u64, Vec<u8>)> {
             propensity: 0.25,
         };
         history.interactions = (0..4).map(interaction).collect();
-        let kept = Kept {
+        let kept = Bookkeeping {
             shown: 0,
             late_purchases: 0,
             late_amount: 0,
@@ -51,7 +51,7 @@ fn images(customers: CustomerId) -> Vec<(u64, Vec<u8>)> {
 #[ignore = "a measurement"]
 fn a_million_customers_are_taken_up() {
     let settings = Settings::default();
-    let bounds = Bounds::of(&settings).expect("they are settings");
+    let bounds = Domain::of(&settings).expect("they are settings");
     let features = Features::new(&settings.input, &settings.customer).expect("there are such");
     let campaign =
         Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None };
@@ -67,7 +67,7 @@ fn a_million_customers_are_taken_up() {
         let looked_at = contents();
         let (looked, _, ()) = cost(|| {
             for (shard, (customers, content)) in looked_at {
-                let look = Bounds::look(&mut bounds.shard(shard), true, customers, content);
+                let look = Domain::look(&mut bounds.shard(shard), true, customers, content);
                 look.expect("it is sound");
             }
         });

@@ -10,7 +10,7 @@
 use super::folding::FoldedTo;
 use super::ledger::TotalsLedger;
 use super::{Customers, Shown, Slot};
-use crate::campaign::snapshot::image::{Image, Kept, Packing};
+use crate::campaign::snapshot::image::{Bookkeeping, Image, Packing};
 use crate::customer::history::History;
 use crate::event::CustomerId;
 use crate::event::text::{VIRTUAL_SHARDS, virtual_shard};
@@ -279,11 +279,11 @@ fn kept(
     shown: &Sparse<Option<Shown>>,
     ledger: Option<&TotalsLedger>,
     folded: &FoldedTo,
-) -> Kept {
+) -> Bookkeeping {
     let shown = shown.get(slot as usize);
     let late = ledger.and_then(|ledger| ledger.late(slot)).unwrap_or_default();
-    Kept {
-        shown: shown.map_or(Kept::NOT_SHOWN, |shown| i32::from(shown.flags)),
+    Bookkeeping {
+        shown: shown.map_or(Bookkeeping::NOT_SHOWN, |shown| i32::from(shown.flags)),
         late_purchases: late.purchases,
         late_amount: late.amount,
         late_day: i64::from(late.day),

@@ -3,7 +3,7 @@
 use super::ledger::TotalsLedger;
 use super::{Customers, Shown, Slot, Touched};
 use crate::campaign::output::Day;
-use crate::campaign::snapshot::image::Kept;
+use crate::campaign::snapshot::image::Bookkeeping;
 use crate::customer::Transaction;
 use crate::customer::history::History;
 use crate::customer::unmatched::Unmatched;
@@ -41,7 +41,7 @@ impl Customers {
 
     /// Takes up what an image has of a customer beside the history. With `anew` nothing of it
     /// counts as emitted, else it counts as settled.
-    pub(crate) fn take_up(&mut self, slot: Slot, kept: &Kept, anew: bool) -> Touched<'_> {
+    pub(crate) fn take_up(&mut self, slot: Slot, kept: &Bookkeeping, anew: bool) -> Touched<'_> {
         let history = &mut self.histories[slot as usize];
         if let Some(ledger) = &mut self.ledger {
             ledger.take_up(slot, &history.transactions);

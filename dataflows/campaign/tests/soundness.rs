@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::bandit::totals::digest;
-use crate::campaign::snapshot::soundness::{Bounds, ShardLook};
+use crate::campaign::snapshot::soundness::{Domain, ShardLook};
 use crate::dataflow::{Announced, Soundness};
 use crate::snapshot::SnapshotError;
 
@@ -30,14 +30,14 @@ fn look(
     announced: &Announced,
     snapshot: &Snapshot,
 ) -> Result<(), SnapshotError> {
-    let bounds = Bounds::of(settings)?;
+    let bounds = Domain::of(settings)?;
     let common = bounds.common(announced, &snapshot.common.to_bytes())?;
     let mut looks: BTreeMap<u16, ShardLook<'_>> = BTreeMap::new();
     for image in snapshot.images.iter().rev() {
         let look = looks.entry(image.shard).or_insert_with(|| bounds.shard(image.shard));
-        Bounds::look(look, image.whole, image.customers, Aligned::from(&image.bytes[..]))?;
+        Domain::look(look, image.whole, image.customers, Aligned::from(&image.bytes[..]))?;
     }
-    Bounds::compare(&common, looks.into_values().map(Bounds::found))
+    Domain::compare(&common, looks.into_values().map(Domain::found))
 }
 
 /// A run that has taken a snapshot, which has chains of images.

@@ -6,7 +6,7 @@ mod rows;
 mod tests;
 mod unpack;
 
-pub(in crate::campaign) use rows::Kept;
+pub(in crate::campaign) use rows::Bookkeeping;
 pub(in crate::campaign) use unpack::{CustomerRows, ImageRows};
 
 use crate::codec::{Row, encode};
@@ -17,7 +17,7 @@ use crate::snapshot::ShardImage;
 use crate::state::turns::Budget;
 #[cfg(test)]
 use rows::Nameless;
-use rows::{AttachmentRow, Count, CustomerRow, FoldedRow, ProfileRow, Word};
+use rows::{AttachmentRow, CustomerRow, FoldedCount, FoldedRow, ProfileRow, Word};
 
 /// The customers of one virtual shard on their way to bytes.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ pub(in crate::campaign) struct Image {
     decisions: Vec<Decided>,
     attachments: Vec<AttachmentRow>,
     folded: Vec<FoldedRow>,
-    counts: Vec<Count>,
+    counts: Vec<FoldedCount>,
     words: Vec<Word>,
 }
 
@@ -41,7 +41,7 @@ impl Image {
     }
 
     /// Adds a settled customer; says how many rows it has.
-    pub(in crate::campaign) fn push(&mut self, history: &History, kept: Kept) -> usize {
+    pub(in crate::campaign) fn push(&mut self, history: &History, kept: Bookkeeping) -> usize {
         let nothing = Extras::default();
         let extras = history.extras.as_deref().unwrap_or(&nothing);
         self.customers.push(CustomerRow {
@@ -68,7 +68,7 @@ impl Image {
             .for_each(|(interaction, attachment)| self.push_attachment(*interaction, attachment));
         if let Some(folded) = &extras.folded {
             self.folded.push(FoldedRow::of(folded));
-            self.counts.extend(folded.counts.iter().map(|&count| Count(u64::from(count))));
+            self.counts.extend(folded.counts.iter().map(|&count| FoldedCount(u64::from(count))));
         }
         history.transactions.len() + history.interactions.len() + extras.rewards.len()
     }

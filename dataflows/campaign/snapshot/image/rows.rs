@@ -25,14 +25,14 @@ pub(in crate::campaign) struct CustomerRow {
     pub(super) counts: u32,
     /// Everything dated up to then is erased; `Millis::MIN` where nothing is.
     pub(super) erased: Millis,
-    pub(in crate::campaign) kept: Kept,
+    pub(in crate::campaign) kept: Bookkeeping,
 }
 
 /// What is kept of a customer beside the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
-pub(in crate::campaign) struct Kept {
-    /// The segment that the customer was last shown in, or [`Kept::NOT_SHOWN`].
+pub(in crate::campaign) struct Bookkeeping {
+    /// The segment that the customer was last shown in, or [`Bookkeeping::NOT_SHOWN`].
     pub(in crate::campaign) shown: i32,
     /// Purchases that count in the totals only from `late_day` on, because their own day had been
     /// applied before they came (fewer than none where some were taken back).
@@ -45,7 +45,7 @@ pub(in crate::campaign) struct Kept {
     pub(in crate::campaign) folded_to: Millis,
 }
 
-impl Kept {
+impl Bookkeeping {
     /// The views do not have the customer.
     pub(in crate::campaign) const NOT_SHOWN: i32 = -1;
 }
@@ -111,7 +111,7 @@ pub(super) struct Nameless(pub(super) Transaction);
 /// One count of a customer's folded purchases.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(transparent)]
-pub(super) struct Count(pub(super) u64);
+pub(super) struct FoldedCount(pub(super) u64);
 
 /// Eight bytes of something.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
@@ -145,7 +145,7 @@ impl Row for AttachmentRow {
 impl Row for FoldedRow {
     const NAME: &'static str = "snapshot::FoldedRow 2";
 }
-impl Row for Count {
+impl Row for FoldedCount {
     const NAME: &'static str = "snapshot::Count 1";
 }
 impl Row for Word {
@@ -222,7 +222,7 @@ impl FoldedRow {
         }
     }
 
-    pub(super) fn unpack(&self, counts: &[Count]) -> Folded {
+    pub(super) fn unpack(&self, counts: &[FoldedCount]) -> Folded {
         let FoldedRow {
             first,
             last,

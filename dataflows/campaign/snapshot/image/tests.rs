@@ -79,8 +79,8 @@ fn customer(number: i64) -> History {
     history
 }
 
-fn kept(number: i64) -> Kept {
-    Kept {
+fn kept(number: i64) -> Bookkeeping {
+    Bookkeeping {
         shown: number as i32 - 1,
         late_purchases: -1,
         late_amount: -number,

@@ -1,6 +1,6 @@
 //! Customers out of an image.
 
-use super::rows::{AttachmentRow, Count, CustomerRow, FoldedRow, Nameless, ProfileRow, Word};
+use super::rows::{AttachmentRow, CustomerRow, FoldedCount, FoldedRow, Nameless, ProfileRow, Word};
 use crate::codec::{Aligned, CodecError};
 use crate::customer::Transaction;
 use crate::customer::history::{Decided, Extras, History, Interaction, Reward};
@@ -20,7 +20,7 @@ pub(in crate::campaign) struct ImageRows<'a> {
     decisions: &'a [Decided],
     attachments: &'a [AttachmentRow],
     folded: &'a [FoldedRow],
-    counts: &'a [Count],
+    counts: &'a [FoldedCount],
     words: &'a [Word],
     /// It is of before there were names of what is not listed.
     is_nameless: bool,
@@ -140,7 +140,7 @@ pub(in crate::campaign) struct CustomerRows<'a> {
     decisions: &'a [Decided],
     attachments: &'a [AttachmentRow],
     words: &'a [Word],
-    folded: Option<(&'a FoldedRow, &'a [Count])>,
+    folded: Option<(&'a FoldedRow, &'a [FoldedCount])>,
 }
 
 impl CustomerRows<'_> {
