@@ -8,7 +8,7 @@ use crate::checkpoint::{CommonPiece, Piece};
 use crate::first::Tell;
 use crate::sink::following::Follow;
 use crate::sink::gathered::{Essentials, Gathered};
-use crate::sink::{History, Link, RecordedEpoch};
+use crate::sink::{Genesis, Link, RecordedEpoch};
 use crate::source::TopicUuids;
 use crossbeam_channel::{Sender, TrySendError};
 use dataflows::operators::deliver::Delivery;
@@ -59,7 +59,7 @@ pub struct Gather<F: Follow> {
     /// Told of each of these.
     repeated: Option<Repeated<F::Results>>,
     /// Where the chain of the epochs begins, where they are those of a job.
-    history: Option<History>,
+    history: Option<Genesis>,
     /// The link of the newest complete epoch, where it has one.
     link: Option<Link>,
     /// An epoch that is only computed again, with what it was committed with.
@@ -135,7 +135,7 @@ impl<F: Follow> Gather<F> {
     }
 
     /// Goes on with the chain of a job's epochs after this link, with what is read of these topics.
-    pub fn chaining(mut self, history: History, link: Option<Link>, topic_ids: TopicUuids) -> Self {
+    pub fn chaining(mut self, history: Genesis, link: Option<Link>, topic_ids: TopicUuids) -> Self {
         (self.history, self.link, self.topic_ids) = (Some(history), link, topic_ids);
         self
     }

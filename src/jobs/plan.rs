@@ -4,7 +4,7 @@ use crate::checkpoint::Manifest;
 use crate::hosting::Hosted;
 use crate::kafka::intake::Seat;
 use crate::kafka::{Assigned, Position};
-use crate::sink::{History, Link};
+use crate::sink::{Genesis, Link};
 use crate::source::{Bounds, Loss, bounds_of};
 use dataflows::source::TopicId;
 use serde::de::DeserializeOwned;
@@ -49,7 +49,7 @@ impl Plan {
     /// To go on from this checkpoint, if there is one, and these offsets; first with epochs that
     /// were committed before, if it `repeats` any.
     pub fn new(
-        history: &History,
+        history: &Genesis,
         manifest: Option<&Manifest>,
         starts: Vec<(TopicId, u32, u64)>,
         repeats: bool,
@@ -204,7 +204,7 @@ mod tests {
     fn a_partition_that_was_added_is_wanted_from_its_first_record_on() {
         let key = |partition| (Topic::Customers.id(), partition);
         let plan = Plan::new(
-            &History::begin(0),
+            &Genesis::begin(0),
             None,
             vec![(Topic::Customers.id(), 0, 7), (Topic::Customers.id(), 2, 8)],
             true,

@@ -16,7 +16,7 @@ use crate::checkpoint::{Checkpoints, Found, Manifest, PassedOver};
 use crate::hosting::Hosted;
 use crate::kafka::{KafkaSettings, Position, admin};
 use crate::sink::kept::covered;
-use crate::sink::{History, Link, RecordedEpoch, Records, SinkError};
+use crate::sink::{Genesis, Link, RecordedEpoch, Records, SinkError};
 use crate::source::{Positions, bounds_of};
 use dataflows::event::{CustomerId, Millis};
 use dataflows::source::TopicId;
@@ -41,7 +41,7 @@ pub struct Restart {
     /// What they were committed with.
     pub committed: BTreeMap<u64, RecordedEpoch>,
     /// Where the chain of the job's epochs begins, and the link of the epoch that it goes on after.
-    pub history: History,
+    pub history: Genesis,
     /// That link; `None` before the first.
     pub link: Option<Link>,
     /// The next epoch is a change of settings that was never committed.

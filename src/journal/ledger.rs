@@ -11,7 +11,7 @@ use crate::hexadecimal::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
 use crate::sink::notices::{NoticeForm, Notices};
-use crate::sink::{History, Progress, RecordedEpoch, Records, SinkError};
+use crate::sink::{Genesis, Progress, RecordedEpoch, Records, SinkError};
 use crate::source::{Loss, Offsets, Positions, TopicNames, TopicUuids, offsets_of};
 use dataflows::event::{CustomerId, Millis};
 use std::path::{Path, PathBuf};
@@ -128,11 +128,11 @@ impl Ledger {
     }
 
     /// Gives a history that does not say yet which it is its identity, and says which that is.
-    pub fn identify(&mut self) -> Option<History> {
+    pub fn identify(&mut self) -> Option<Genesis> {
         if self.state.history.is_some() {
             return None;
         }
-        let history = History::begin(self.state.progress.epoch);
+        let history = Genesis::begin(self.state.progress.epoch);
         self.state.history = Some(history);
         self.kept = self.kept.of(history.identity);
         Some(history)
@@ -201,8 +201,8 @@ impl Records for Ledger {
     }
 
     /// One that does not say it yet gets it when the job is taken over.
-    fn history(&mut self) -> Result<History, SinkError> {
-        Ok(self.state.history.unwrap_or_else(|| History::begin(self.state.progress.epoch)))
+    fn history(&mut self) -> Result<Genesis, SinkError> {
+        Ok(self.state.history.unwrap_or_else(|| Genesis::begin(self.state.progress.epoch)))
     }
 
     fn topic_ids(&mut self) -> Result<TopicUuids, SinkError> {

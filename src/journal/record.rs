@@ -15,7 +15,7 @@ mod tests;
 use crate::files::changes::FileMark;
 use crate::sink::applied::Applied;
 use crate::sink::notices::NoticeText;
-use crate::sink::{History, Link};
+use crate::sink::{Genesis, Link};
 use crate::source::Offsets;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -58,7 +58,7 @@ pub enum Record {
     /// records on.
     Losses(Vec<Lost>),
     /// Where the chain of the epochs begins.
-    History(History),
+    History(Genesis),
     /// The settings that hold from an epoch on.
     Applied(Box<Applied>),
     /// What epochs that are no longer here have left.

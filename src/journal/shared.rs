@@ -13,7 +13,7 @@ use crate::sink::gathered::Gathered;
 use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{self, Backlog, Stretch};
 use crate::sink::{
-    Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError, SinkFault, Trouble,
+    Commit, Genesis, Progress, RecordedEpoch, Records, Sink, SinkError, SinkFault, Trouble,
 };
 use crate::source::{Loss, Positions, TopicUuids};
 use crate::telemetry::stalls::{Cause, Seen};
@@ -73,7 +73,7 @@ impl Records for Journal {
         self.writer.lock().starts()
     }
 
-    fn history(&mut self) -> Result<History, SinkError> {
+    fn history(&mut self) -> Result<Genesis, SinkError> {
         self.writer.lock().history()
     }
 

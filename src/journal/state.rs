@@ -8,7 +8,7 @@ use crate::hexadecimal::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::notices::{NoticeForm, Notices};
 use crate::sink::outbox::{Backlog, Letter, Owed, STRETCH_RECORDS, Stretch, Tombstone};
-use crate::sink::{History, Link, Progress};
+use crate::sink::{Genesis, Link, Progress};
 use crate::source::{Offsets, TopicNames};
 use dataflows::event::{CustomerId, Millis, Place, Rejected};
 use std::collections::BTreeMap;
@@ -23,9 +23,9 @@ pub struct State {
     /// Where it began, once that is recorded.
     pub starts: Option<Offsets>,
     /// Where the chain of the epochs begins, once that is recorded.
-    pub history: Option<History>,
+    pub history: Option<Genesis>,
     /// The history before that, as long as files of its may be left.
-    pub former: Option<History>,
+    pub former: Option<Genesis>,
     /// The offsets that it has gone on behind without having read them.
     pub losses: Vec<Lost>,
     /// The ids of the topics that are read, by their names; empty as long as none was recorded.

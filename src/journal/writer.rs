@@ -17,7 +17,7 @@ use crate::files::changes::{ChangeFiles, FileMark};
 use crate::hexadecimal::hexadecimal;
 use crate::sink::gathered::{DayValues, ErasedCustomer, Gathered};
 use crate::sink::outbox::{Backlog, Stretch};
-use crate::sink::{History, Progress, SinkError};
+use crate::sink::{Genesis, Progress, SinkError};
 use crate::source::offsets_by_name;
 
 /// Writes the epochs of one job.
@@ -51,7 +51,7 @@ impl Writer {
         self.erase()
     }
 
-    fn kept_of(&self, history: History) -> KeptFiles {
+    fn kept_of(&self, history: Genesis) -> KeptFiles {
         KeptFiles::new(&self.settings.folder, self.settings.topics.clone(), Some(history.identity))
     }
 
@@ -163,7 +163,7 @@ impl Writer {
         }
         let running = self.ledger.state.running + results.running;
         // It was recorded when the job was taken over.
-        let history = self.ledger.state.history.unwrap_or_else(|| History::begin(0)).identity;
+        let history = self.ledger.state.history.unwrap_or_else(|| Genesis::begin(0)).identity;
         let file =
             self.files.as_mut().map(|files| files.write(epoch, running, history)).transpose()?;
         if !results.kept.is_empty() {

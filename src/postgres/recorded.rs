@@ -11,7 +11,7 @@ use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
 use crate::hexadecimal::digest_from_hex;
-use crate::sink::{History, Link, Progress, RecordedEpoch};
+use crate::sink::{Genesis, Link, Progress, RecordedEpoch};
 use crate::source::{self, Loss, Offsets, Positions, TopicUuids};
 use dataflows::event::tables::ERASURES;
 use dataflows::event::{CustomerId, Millis};
@@ -40,7 +40,7 @@ fn progress_of(row: &Row) -> Progress {
 
 /// Where the chain of the job's epochs begins. One that has no identity yet gets it when the job is
 /// taken over.
-pub fn history(client: &mut impl GenericClient, job: &str) -> Result<History, PostgresError> {
+pub fn history(client: &mut impl GenericClient, job: &str) -> Result<Genesis, PostgresError> {
     let row = client
         .query_opt(
             "SELECT to_jsonb(p) ->> 'identity', (to_jsonb(p) ->> 'chained_after')::int8, \
@@ -51,11 +51,11 @@ pub fn history(client: &mut impl GenericClient, job: &str) -> Result<History, Po
         .ok_or_else(|| PostgresError::NoProgress(job.to_string()))?;
     // Before there were links, none of the epochs has one.
     let after = row.get::<_, Option<i64>>(1).unwrap_or_else(|| row.get(2)) as u64;
-    let Some(identity) = row.get::<_, Option<&str>>(0) else { return Ok(History::begin(after)) };
+    let Some(identity) = row.get::<_, Option<&str>>(0) else { return Ok(Genesis::begin(after)) };
     let why = || "the identity of its history is not 64 hexadecimal digits".to_string();
     let identity =
         Link::from_hex(identity).ok_or_else(|| PostgresError::Recorded { epoch: 0, why: why() })?;
-    Ok(History { identity, after })
+    Ok(Genesis { identity, after })
 }
 
 /// Where the job began: the first offset of every partition; `None` where that was not recorded.

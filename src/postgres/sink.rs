@@ -6,7 +6,7 @@ use crate::blame::Blame;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::gathered::Gathered;
 use crate::sink::kept::KeptAt;
-use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError, SinkFault};
+use crate::sink::{Commit, Genesis, Progress, RecordedEpoch, Records, Sink, SinkError, SinkFault};
 use crate::source::{Loss, Positions, TopicUuids};
 use dataflows::event::{CustomerId, Millis};
 use dataflows::source::TopicId;
@@ -29,7 +29,7 @@ impl Records for Writer {
         Ok(Writer::starts(self)?)
     }
 
-    fn history(&mut self) -> Result<History, SinkError> {
+    fn history(&mut self) -> Result<Genesis, SinkError> {
         Ok(Writer::history(self))
     }
 

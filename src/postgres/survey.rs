@@ -13,7 +13,7 @@ use super::schema;
 use super::settings::PostgresSettings;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
-use crate::sink::{History, Progress, RecordedEpoch, Records, SinkError, Trouble};
+use crate::sink::{Genesis, Progress, RecordedEpoch, Records, SinkError, Trouble};
 use crate::source::{Loss, Positions, TopicUuids};
 use dataflows::event::{CustomerId, Millis};
 use postgres::{Client, GenericClient, Transaction};
@@ -118,9 +118,9 @@ impl<C: GenericClient, B: BorrowMut<C>> Records for Survey<C, B> {
     }
 
     /// One that has not begun yet begins with the take-over, with another identity.
-    fn history(&mut self) -> Result<History, SinkError> {
+    fn history(&mut self) -> Result<Genesis, SinkError> {
         let Survey { client, settings, progress, .. } = self;
-        Ok(progress.map_or(Ok(History::begin(0)), |_| {
+        Ok(progress.map_or(Ok(Genesis::begin(0)), |_| {
             recorded::history(client.borrow_mut(), &settings.job)
         })?)
     }

@@ -6,7 +6,7 @@ use super::connection;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
 use crate::first::Panicked;
-use crate::sink::{Trouble, Work};
+use crate::sink::{Outstanding, Trouble};
 use crate::telemetry::stalls::{Cause, Seen};
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ pub fn watching(
 }
 
 /// Asks once what the database does.
-fn ask(settings: &PostgresSettings, work: &Work) -> Option<Seen> {
+fn ask(settings: &PostgresSettings, work: &Outstanding) -> Option<Seen> {
     let long = work.since.elapsed() >= SLOW;
     let slow = |what: String| long.then(|| Seen::of(Cause::DatabaseSlow, what).since(work.since));
     match look(settings, work) {
@@ -81,7 +81,7 @@ enum Found {
     Gone,
 }
 
-fn look(settings: &PostgresSettings, work: &Work) -> Result<Found, PostgresError> {
+fn look(settings: &PostgresSettings, work: &Outstanding) -> Result<Found, PostgresError> {
     let failed = || PostgresError::statement("tell what a session waits for");
     let mut client = connection::open(settings)?;
     let Some(backend) = work.backend else { return Ok(Found::Busy("being opened".to_string())) };

@@ -16,7 +16,7 @@ use super::transaction::{self, CommitOutcome};
 use crate::backoff::Backoff;
 use crate::sink::gathered::{ErasedCustomer, Essentials, Gathered};
 use crate::sink::rows::EpochRows;
-use crate::sink::{Commit, History, Progress, Trouble};
+use crate::sink::{Commit, Genesis, Progress, Trouble};
 use crate::source::TopicUuids;
 use crate::table::encode::CopyBuffer;
 use crate::telemetry::stalls::Seen;
@@ -35,7 +35,7 @@ pub struct Writer {
     /// Records that are kept with an epoch, encoded.
     kept: CopyBuffer,
     progress: Progress,
-    history: History,
+    history: Genesis,
     /// Of the topics that are read.
     ids: TopicUuids,
     last_commit: Option<Instant>,
@@ -88,7 +88,7 @@ impl Writer {
         ids: &TopicUuids,
     ) -> Result<(), PostgresError> {
         let (settings, own) = (self.settings.clone(), self.progress.incarnation);
-        let history = History::begin(0);
+        let history = Genesis::begin(0);
         recorded::forget(&mut self.session()?.client, &settings, own, &history, starts, ids)?;
         (self.progress.epoch, self.progress.published) = (0, 0);
         (self.history, self.ids) = (history, *ids);

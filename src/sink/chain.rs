@@ -103,7 +103,7 @@ impl<'de> Deserialize<'de> for Link {
 /// Where the chain of a job begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct History {
+pub struct Genesis {
     /// Its first link, which is nobody else's.
     pub identity: Link,
     /// The epoch before the first that has a link: one of a version of the program that made none,
@@ -111,10 +111,10 @@ pub struct History {
     pub after: u64,
 }
 
-impl History {
+impl Genesis {
     /// One that begins after an epoch.
-    pub fn begin(after: u64) -> History {
-        History { identity: Link::random(), after }
+    pub fn begin(after: u64) -> Genesis {
+        Genesis { identity: Link::random(), after }
     }
 
     /// The link that an epoch is to have, where that of the epoch before is `before`; `None` where
@@ -158,7 +158,7 @@ mod tests {
     }
 
     /// So many epochs, each with its link.
-    fn chained(history: &History, last: u64) -> Vec<RecordedEpoch> {
+    fn chained(history: &Genesis, last: u64) -> Vec<RecordedEpoch> {
         let mut before = None;
         let link = |number| {
             before = history.link(before, &epoch(number).made());
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn whatever_of_an_epoch_is_changed_breaks_the_chain_there() {
-        let history = History::begin(2);
+        let history = Genesis::begin(2);
         let whole = chained(&history, 6);
         assert_eq!(
             whole.iter().map(|epoch| epoch.chain.is_some()).collect::<Vec<_>>(),
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_same_epochs_of_another_beginning_have_other_links() {
-        let (one, other) = (History::begin(0), History::begin(0));
+        let (one, other) = (Genesis::begin(0), Genesis::begin(0));
         assert_eq!(one.broken(&chained(&one, 3)), None);
         assert_eq!(other.broken(&chained(&one, 3)), Some(1));
         let link = one.identity;
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn the_order_of_partitions_is_nothing() {
-        let (mut turned, history) = (epoch(1), History::begin(0));
+        let (mut turned, history) = (epoch(1), Genesis::begin(0));
         turned.offsets.reverse();
         assert_eq!(history.link(None, &turned.made()), history.link(None, &epoch(1).made()));
     }

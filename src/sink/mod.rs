@@ -29,10 +29,10 @@ use dataflows::source::TopicId;
 use serde_json::Value;
 use std::time::Duration;
 
-pub use chain::{History, Link, Made, SHORT};
+pub use chain::{Genesis, Link, Made, SHORT};
 pub use error::{SinkError, SinkFault};
 pub use records::Records;
-pub use trouble::{Trouble, Work};
+pub use trouble::{Outstanding, Trouble};
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::applied::AppliedSettings;
 use super::kept::KeptAt;
-use super::{History, Progress, RecordedEpoch, SinkError};
+use super::{Genesis, Progress, RecordedEpoch, SinkError};
 use crate::source::{Loss, Positions, TopicUuids};
 use dataflows::event::{CustomerId, Millis};
 
@@ -32,7 +32,7 @@ pub trait Records {
     ///
     /// # Errors
     /// It cannot be read.
-    fn history(&mut self) -> Result<History, SinkError>;
+    fn history(&mut self) -> Result<Genesis, SinkError>;
 
     /// The ids of the topics that it has read, as far as they were recorded.
     ///

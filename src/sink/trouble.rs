@@ -16,7 +16,7 @@ pub struct Trouble(Arc<Mutex<Known>>);
 struct Known {
     /// As the sink says.
     said: Option<Seen>,
-    work: Option<Work>,
+    work: Option<Outstanding>,
     /// As others see it, while the sink is at work.
     seen: Option<Seen>,
     /// Since when, and where, others have been asking what the sink waits for.
@@ -25,7 +25,7 @@ struct Known {
 
 /// What the sink has given away and waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Work {
+pub struct Outstanding {
     /// What it is, in a few words.
     pub what: String,
     /// The number of the database's session; `None` while that is opened.
@@ -62,7 +62,7 @@ impl Trouble {
     /// The sink gives something away, on a session of the database or on one that is yet to be
     /// opened.
     pub fn works(&self, what: String, backend: Option<i32>) {
-        self.known().work = Some(Work { what, backend, since: Instant::now() });
+        self.known().work = Some(Outstanding { what, backend, since: Instant::now() });
     }
 
     /// It is back, or failed.
@@ -72,7 +72,7 @@ impl Trouble {
     }
 
     /// What the sink has given away.
-    pub fn work(&self) -> Option<Work> {
+    pub fn work(&self) -> Option<Outstanding> {
         self.known().work.clone()
     }
 
@@ -82,7 +82,7 @@ impl Trouble {
     }
 
     /// The answer of what keeps this work; `None`: nothing that is worth telling.
-    pub fn answer(&self, of: &Work, seen: Option<Seen>) {
+    pub fn answer(&self, of: &Outstanding, seen: Option<Seen>) {
         let mut known = self.known();
         known.asked = None;
         if known.work.as_ref() == Some(of) {

@@ -2,7 +2,7 @@
 
 use crate::checkpoint::{CheckpointError, Checkpoints, Found, Manifest, PassedOver};
 use crate::hexadecimal::hexadecimal;
-use crate::sink::{History, RecordedEpoch};
+use crate::sink::{Genesis, RecordedEpoch};
 
 /// The checkpoint to go on from: of the first of these places that has one.
 pub(super) fn find<S>(
@@ -26,7 +26,7 @@ pub(super) fn find<S>(
 /// What lies beside the checkpoints of a history and is of others: each is named, and left alone.
 pub(super) fn of_others(
     checkpoints: &Checkpoints,
-    own: &History,
+    own: &Genesis,
 ) -> Result<Vec<PassedOver>, CheckpointError> {
     let mut passed_over = Vec::new();
     for other in checkpoints.histories()? {

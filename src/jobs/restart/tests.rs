@@ -35,8 +35,8 @@ impl Records for Recorded {
     fn starts(&mut self) -> Result<Option<Positions>, SinkError> {
         Ok(Some(Vec::new()))
     }
-    fn history(&mut self) -> Result<History, SinkError> {
-        Ok(History::begin(self.0))
+    fn history(&mut self) -> Result<Genesis, SinkError> {
+        Ok(Genesis::begin(self.0))
     }
     fn topic_ids(&mut self) -> Result<TopicUuids, SinkError> {
         Ok(TopicUuids::UNKNOWN)
@@ -88,7 +88,7 @@ pub(in crate::jobs) fn manifest(chain: Option<Link>, digest: [u8; 32]) -> Manife
 
 #[test]
 fn a_checkpoint_is_of_the_history_whose_link_it_has() {
-    let history = History::begin(0);
+    let history = Genesis::begin(0);
     let mut link = None;
     let mut epochs = Recorded(4, 1..5).recorded_epochs(0).expect("epochs");
     for epoch in &mut epochs {

@@ -64,7 +64,7 @@ fn all() -> Vec<Record> {
         first: 0,
         next: u64::MAX,
     };
-    let history = Record::History(History {
+    let history = Record::History(Genesis {
         identity: Link::from_hex(&"ef".repeat(32)).expect("a link"),
         after: 3,
     });

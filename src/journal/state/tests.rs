@@ -57,7 +57,7 @@ fn five() -> State {
     )]));
     let applied = Record::Applied(Box::new(Applied { since: 1, settings: serde_json::json!(1) }));
     state(
-        [Record::Start { incarnation: 1 }, Record::History(History::begin(0)), topics, applied]
+        [Record::Start { incarnation: 1 }, Record::History(Genesis::begin(0)), topics, applied]
             .into_iter()
             .chain((1..=5).map(|number| commit(number, 1)))
             .chain([Record::Published(3)]),

@@ -7,7 +7,7 @@ use crate::journal::state::State;
 use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::gathered::Gathered;
 use crate::sink::kept::KeptAt;
-use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError};
+use crate::sink::{Commit, Genesis, Progress, RecordedEpoch, Records, Sink, SinkError};
 use crate::source::{Loss, Positions, TopicUuids, offsets_by_name};
 use dataflows::event::{CustomerId, Millis};
 use dataflows::source::TopicId;
@@ -31,7 +31,7 @@ impl Records for Writer {
         self.ledger.starts()
     }
 
-    fn history(&mut self) -> Result<History, SinkError> {
+    fn history(&mut self) -> Result<Genesis, SinkError> {
         self.ledger.history()
     }
 
@@ -104,7 +104,7 @@ impl Sink for Writer {
         );
         let (erased, former) =
             (std::mem::take(&mut self.ledger.state.erased), self.ledger.state.history);
-        let history = History::begin(0);
+        let history = Genesis::begin(0);
         self.ledger.state = State {
             progress,
             starts,

@@ -7,7 +7,7 @@ use crate::journal::error::JournalError;
 use crate::journal::ledger::Ledger;
 use crate::journal::log::Log;
 use crate::journal::record::{FORMAT, Record};
-use crate::sink::{History, Progress, Records};
+use crate::sink::{Genesis, Progress, Records};
 
 impl Writer {
     /// Takes over the job: from here on no earlier instance of it can write, and no later one can
@@ -57,7 +57,7 @@ impl Writer {
         files: Option<ChangeFiles>,
         (mut log, length): (Log, usize),
         ledger: Ledger,
-        begins: Option<History>,
+        begins: Option<Genesis>,
     ) -> Result<Writer, JournalError> {
         if ledger.end < length {
             let bytes = length - ledger.end;

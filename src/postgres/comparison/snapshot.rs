@@ -18,7 +18,7 @@ use crate::postgres::settings::PostgresSettings;
 use crate::postgres::tables::select;
 use crate::postgres::{applied, connection, migrations, owner, recorded};
 use crate::sink::applied::AppliedSettings;
-use crate::sink::{History, Progress};
+use crate::sink::{Genesis, Progress};
 use crate::source::{Loss, Positions, TopicUuids};
 use dataflows::event::{CustomerId, Millis};
 use dataflows::table::Table;
@@ -67,7 +67,7 @@ pub struct Standing {
     /// The first offset of every partition; `None` where that was not recorded.
     pub starts: Option<Positions>,
     /// Where the chain of its epochs begins.
-    pub history: History,
+    pub history: Genesis,
     /// The ids of the topics that it has read, as far as they were recorded.
     pub topic_ids: TopicUuids,
     /// The settings that its epochs were computed with, as far as they were recorded.
@@ -131,7 +131,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`PostgresError::NoJob`], [`PostgresError::Recorded`], or that of a statement.
-    pub fn history(&mut self) -> Result<History, PostgresError> {
+    pub fn history(&mut self) -> Result<Genesis, PostgresError> {
         let Snapshot { client, settings } = self;
         recorded::progress(client, &settings.job)?
             .ok_or_else(|| PostgresError::NoJob(settings.job.clone()))?;

@@ -3,7 +3,7 @@
 use super::progress_of;
 use crate::postgres::error::PostgresError;
 use crate::postgres::settings::PostgresSettings;
-use crate::sink::{History, Link, Progress};
+use crate::sink::{Genesis, Link, Progress};
 use crate::source::{Loss, TopicUuids, offsets_by_name};
 use dataflows::source::TopicId;
 use postgres::types::Json;
@@ -135,7 +135,7 @@ pub fn forget(
     client: &mut Client,
     settings: &PostgresSettings,
     own: i64,
-    history: &History,
+    history: &Genesis,
     starts: &[(TopicId, u32, u64)],
     ids: &TopicUuids,
 ) -> Result<(), PostgresError> {

@@ -8,13 +8,13 @@ use crate::postgres::settings::PostgresSettings;
 use crate::postgres::statements::Statements;
 use crate::postgres::{address, connection, recorded, schema};
 use crate::sink::rows::EpochRows;
-use crate::sink::{History, Progress, Records, Trouble};
+use crate::sink::{Genesis, Progress, Records, Trouble};
 use crate::source::TopicUuids;
 use crate::table::encode::CopyBuffer;
 use std::sync::Arc;
 
 /// What a writer begins with.
-type Begun = (Session, Progress, History, TopicUuids, Gone);
+type Begun = (Session, Progress, Genesis, TopicUuids, Gone);
 
 impl Writer {
     /// As [`open_settling`](Self::open_settling), whatever is recorded.
@@ -91,7 +91,7 @@ impl Writer {
                 // do.
                 let history =
                     readable(recorded::history(transaction, &settings.job), settings, || {
-                        History::begin(progress.epoch)
+                        Genesis::begin(progress.epoch)
                     })?;
                 let ids = readable(
                     recorded::topic_ids(transaction, settings),

@@ -5,7 +5,7 @@ use crate::postgres::error::PostgresError;
 use crate::postgres::{applied, kept, recorded};
 use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;
-use crate::sink::{History, Progress, RecordedEpoch};
+use crate::sink::{Genesis, Progress, RecordedEpoch};
 use crate::source::{Loss, Positions, TopicUuids};
 use dataflows::event::{CustomerId, Millis};
 use dataflows::source::TopicId;
@@ -51,7 +51,7 @@ impl Writer {
     }
 
     /// Where the chain of the job's epochs begins.
-    pub fn history(&self) -> History {
+    pub fn history(&self) -> Genesis {
         self.history
     }
 

@@ -4,13 +4,13 @@ use super::*;
 use crate::campaign::results::EpochResults;
 use crate::postgres::comparison::snapshot::Seen;
 use crate::sink::gathered::Gathered;
-use crate::sink::{History, Progress};
+use crate::sink::{Genesis, Progress};
 use dataflows::campaign::output::{Count, Counts};
 use dataflows::epoch::Closed;
 use dataflows::event::{DAY, Topic};
 
 /// Where a job of this history stands, of which nothing else is recorded.
-fn standing(progress: Progress, history: History, epochs: Vec<Recorded>) -> Standing {
+fn standing(progress: Progress, history: Genesis, epochs: Vec<Recorded>) -> Standing {
     Standing {
         progress,
         starts: None,
@@ -110,7 +110,7 @@ fn whatever_of_a_record_is_changed_is_named() {
 
 #[test]
 fn a_record_that_was_changed_is_found_by_its_link_and_no_other_is() {
-    let history = History::begin(1);
+    let history = Genesis::begin(1);
     let mut link = None;
     let mut recorded = |number| {
         let mut results = epoch(number, 10 * DAY);
@@ -148,7 +148,7 @@ fn a_missing_epoch_and_progress_behind_are_named() {
     let check = |epochs: &[u64], at: u64| {
         let epochs = epochs.iter().map(|number| recorded(&epoch(*number, 10 * DAY))).collect();
         let progress = Progress { epoch: at, incarnation: 1, published: 0 };
-        let standing = standing(progress, History::begin(u64::MAX - 1), epochs);
+        let standing = standing(progress, Genesis::begin(u64::MAX - 1), epochs);
         let (mut progress, mut epochs) = (Findings::new("progress"), Findings::new("epochs"));
         let incomplete =
             check_progress(&standing, "campaign", &mut progress, &mut epochs).is_some();
