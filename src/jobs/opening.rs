@@ -93,7 +93,7 @@ pub fn open<S, E: From<SinkError>>(
             settle(records).map_err(Unsettled::Refused)
         });
         let (writer, settled) = opened.map_err(Unsettled::into_cause)?;
-        let outbox = postgres::Outbox::new(postgres.clone(), writer.progress().incarnation);
+        let outbox = postgres::PostgresOutbox::new(postgres.clone(), writer.progress().incarnation);
         return Ok(((Box::new(writer), Box::new(outbox)), settled));
     };
     match &config.files.dir {
@@ -108,9 +108,10 @@ pub fn open<S, E: From<SinkError>>(
     }
     let settings = journal_settings(config, postgres, folder, now, anew);
     let files = change_files(config, postgres);
-    let opened = journal::Writer::open_settling(settings, checkpoints.clone(), files, |records| {
-        settle(records).map_err(Unsettled::Refused)
-    });
+    let opened =
+        journal::JournalWriter::open_settling(settings, checkpoints.clone(), files, |records| {
+            settle(records).map_err(Unsettled::Refused)
+        });
     let (writer, settled) = opened.map_err(Unsettled::into_cause)?;
     let (journal, outbox) = journal::share(writer, trouble);
     Ok(((Box::new(journal), Box::new(outbox)), settled))

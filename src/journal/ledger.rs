@@ -3,8 +3,8 @@
 use super::error::JournalError;
 use super::kept::KeptFiles;
 use super::log;
-use super::record::{Epoch, FORMAT, Lost, OLDEST_FORMAT, Record, split};
-use super::state::State;
+use super::record::{Epoch, FORMAT, JournalRecord, Lost, OLDEST_FORMAT, split};
+use super::state::JournalState;
 use super::writer::JournalSettings;
 use crate::files::changes::ChangeFiles;
 use crate::hexadecimal::digest_from_hex;
@@ -24,7 +24,7 @@ pub struct Ledger {
     /// The records that are kept.
     pub kept: KeptFiles,
     /// Where the job stands.
-    pub state: State,
+    pub state: JournalState,
     /// The version of its records; `None` for a journal that has not begun.
     pub format: Option<u32>,
     /// Whether each epoch has a file; `None` for a journal that has not begun.
@@ -59,23 +59,25 @@ impl Ledger {
             |at: usize, why: String| JournalError::Damaged { path: path.clone(), at, why };
         let lines = split(content)
             .map_err(|at| damaged(at, "a line is not the one that was written".to_string()))?;
-        let (mut state, mut format, mut files) = (State::default(), None, None);
+        let (mut state, mut format, mut files) = (JournalState::default(), None, None);
         for (at, json) in lines.records {
             if let (None, Some(found)) =
                 (files, format_of(json).filter(|found| !(OLDEST_FORMAT..=FORMAT).contains(found)))
             {
                 return Err(JournalError::Format { path, found });
             }
-            let record: Record = serde_json::from_str(json)
+            let record: JournalRecord = serde_json::from_str(json)
                 .map_err(|error| damaged(at, format!("a record cannot be read: {error}")))?;
             match (&record, files) {
-                (Record::Journal { job, files: own, format: of }, None) if *job == settings.job => {
+                (JournalRecord::Journal { job, files: own, format: of }, None)
+                    if *job == settings.job =>
+                {
                     (files, format) = (Some(*own), Some(*of))
                 }
-                (Record::Journal { job, .. }, None) => {
+                (JournalRecord::Journal { job, .. }, None) => {
                     return Err(damaged(at, format!("it is the journal of job {job:?}")));
                 }
-                (Record::Journal { .. }, Some(_)) | (_, None) => {
+                (JournalRecord::Journal { .. }, Some(_)) | (_, None) => {
                     return Err(damaged(at, "it does not begin as a journal does".to_string()));
                 }
                 _ => {}
@@ -239,8 +241,8 @@ impl Records for Ledger {
 }
 
 /// Makes sure that the notices of a record read back, where their form is known.
-fn check_notices(record: &Record, form: Option<&dyn NoticeForm>) -> Result<(), String> {
-    let (Record::Epoch(epoch), Some(form)) = (record, form) else { return Ok(()) };
+fn check_notices(record: &JournalRecord, form: Option<&dyn NoticeForm>) -> Result<(), String> {
+    let (JournalRecord::Epoch(epoch), Some(form)) = (record, form) else { return Ok(()) };
     let parsed = epoch.notices.iter().map(|text| form.parse(text, &mut Notices::default()));
     parsed.collect::<Result<(), _>>().map_err(|why| format!("a record cannot be read: {why}"))
 }

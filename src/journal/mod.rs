@@ -35,4 +35,4 @@ pub use error::JournalError;
 pub use ledger::{Ledger, inspect};
 pub use log::path_in;
 pub use shared::share;
-pub use writer::{JournalSettings, Writer};
+pub use writer::{JournalSettings, JournalWriter};

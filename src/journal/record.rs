@@ -34,7 +34,7 @@ pub const OLDEST_FORMAT: u32 = 1;
 /// A record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Record {
+pub enum JournalRecord {
     /// The first one: whose journal it is.
     Journal {
         /// [`FORMAT`] of the program that began it.
@@ -62,7 +62,7 @@ pub enum Record {
     /// The settings that hold from an epoch on.
     Applied(Box<Applied>),
     /// What epochs that are no longer here have left.
-    Standing(Standing),
+    Standing(CarriedForward),
     /// An epoch is committed.
     Epoch(Box<Epoch>),
     /// What the epochs up to this one had to publish is published.
@@ -88,7 +88,7 @@ pub struct Lost {
 /// What epochs that are no longer here have left.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Standing {
+pub struct CarriedForward {
     /// The last of them; 0 for none.
     pub epoch: u64,
     /// What adds up over the epochs, after it.
@@ -197,7 +197,7 @@ const HEAD: usize = 18;
 /// Where the length begins, and with it what the checksum is over.
 const CHECKED: usize = 9;
 
-impl Record {
+impl JournalRecord {
     /// The record's line.
     pub fn to_line(&self) -> Vec<u8> {
         let json =
@@ -210,7 +210,7 @@ impl Record {
 
 /// What the file of a journal holds.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Lines<'a> {
+pub struct WholeLines<'a> {
     /// The JSON of each record, and where its line begins.
     pub records: Vec<(usize, &'a str)>,
     /// Where the last whole line ends; what comes after it was written by half.
@@ -221,8 +221,8 @@ pub struct Lines<'a> {
 ///
 /// # Errors
 /// Where a line begins that is not what was written.
-pub fn split(bytes: &[u8]) -> Result<Lines<'_>, usize> {
-    let mut lines = Lines { records: Vec::new(), end: 0 };
+pub fn split(bytes: &[u8]) -> Result<WholeLines<'_>, usize> {
+    let mut lines = WholeLines { records: Vec::new(), end: 0 };
     while lines.end < bytes.len() {
         let rest = &bytes[lines.end..];
         match whole_line(rest) {

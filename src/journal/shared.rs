@@ -5,7 +5,7 @@
 //! mark, which is short and not waited for by the disk.
 
 use super::error::JournalError;
-use super::writer::Writer;
+use super::writer::JournalWriter;
 use crate::backoff::Backoff;
 use crate::blame::Blame;
 use crate::sink::applied::AppliedSettings;
@@ -36,24 +36,24 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The hand that publishes.
-pub struct Outbox(Shared);
+pub struct JournalOutbox(Shared);
 
 #[derive(Clone)]
-struct Shared(Arc<Mutex<Writer>>);
+struct Shared(Arc<Mutex<JournalWriter>>);
 
 impl Shared {
     /// A thread that panicked has ended the job: the other one only reads, or finds a file that it
     /// has not left like that.
-    fn lock(&self) -> MutexGuard<'_, Writer> {
+    fn lock(&self) -> MutexGuard<'_, JournalWriter> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Gives a journal into two hands; `trouble` is told what a commit waits for.
-pub fn share(writer: Writer, trouble: Trouble) -> (Journal, Outbox) {
+pub fn share(writer: JournalWriter, trouble: Trouble) -> (Journal, JournalOutbox) {
     let job = writer.job().to_string();
     let writer = Shared(Arc::new(Mutex::new(writer)));
-    (Journal { job, writer: writer.clone(), trouble }, Outbox(writer))
+    (Journal { job, writer: writer.clone(), trouble }, JournalOutbox(writer))
 }
 
 impl Records for Journal {
@@ -156,7 +156,7 @@ impl Sink for Journal {
     }
 }
 
-impl outbox::Outbox for Outbox {
+impl outbox::Outbox for JournalOutbox {
     fn confirm(&mut self, _epoch: u64) -> Result<(), SinkError> {
         Ok(self.0.lock().confirm()?)
     }

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::record::{Epoch, FORMAT, Lost, Record, Standing};
+use super::record::{CarriedForward, Epoch, FORMAT, JournalRecord, Lost};
 use crate::hexadecimal::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::notices::{NoticeForm, Notices};
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 /// Where a job stands by its journal.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct State {
+pub struct JournalState {
     /// Where it stands.
     pub progress: Progress,
     /// What adds up over the epochs.
@@ -40,38 +40,38 @@ pub struct State {
     pub epochs: BTreeMap<u64, Epoch>,
 }
 
-impl State {
+impl JournalState {
     /// Takes a record in, whose format and job are known to be right. An epoch of an instance that
     /// had been taken over when it came does not count.
     ///
     /// # Errors
     /// Why it cannot follow those before it.
-    pub fn apply(&mut self, record: Record) -> Result<(), String> {
+    pub fn apply(&mut self, record: JournalRecord) -> Result<(), String> {
         match record {
-            Record::Journal { .. } => {}
-            Record::Start { incarnation } if incarnation <= self.progress.incarnation => {
+            JournalRecord::Journal { .. } => {}
+            JournalRecord::Start { incarnation } if incarnation <= self.progress.incarnation => {
                 return Err(format!(
                     "incarnation {incarnation} follows incarnation {}",
                     self.progress.incarnation
                 ));
             }
-            Record::Start { incarnation } => self.progress.incarnation = incarnation,
-            Record::Starts(offsets) => self.starts = Some(offsets),
-            Record::Topics(topics) => self.topics = topics,
-            Record::Losses(losses) => self.losses.extend(losses),
-            Record::History(history) => self.former = self.history.replace(history),
-            Record::Applied(applied) => {
+            JournalRecord::Start { incarnation } => self.progress.incarnation = incarnation,
+            JournalRecord::Starts(offsets) => self.starts = Some(offsets),
+            JournalRecord::Topics(topics) => self.topics = topics,
+            JournalRecord::Losses(losses) => self.losses.extend(losses),
+            JournalRecord::History(history) => self.former = self.history.replace(history),
+            JournalRecord::Applied(applied) => {
                 self.applied.apply(*applied);
             }
-            Record::Standing(Standing { epoch, running, values, erased }) => {
+            JournalRecord::Standing(CarriedForward { epoch, running, values, erased }) => {
                 (self.progress.epoch, self.running, self.values, self.erased) =
                     (epoch, running, values, erased);
             }
-            Record::Epoch(epoch) if epoch.incarnation == self.progress.incarnation => {
+            JournalRecord::Epoch(epoch) if epoch.incarnation == self.progress.incarnation => {
                 return self.add(*epoch);
             }
-            Record::Epoch(_) => {}
-            Record::Published(epoch) => {
+            JournalRecord::Epoch(_) => {}
+            JournalRecord::Published(epoch) => {
                 // A journal of before the mark moved from where it stood may have lower ones after
                 // higher ones; what is published stays so.
                 self.progress.published = self.progress.published.max(epoch);
@@ -211,32 +211,39 @@ impl State {
     }
 
     /// The fewest records that come to this.
-    pub fn records(&self, job: &str, files: bool) -> Vec<Record> {
-        let mut records = vec![Record::Journal { format: FORMAT, job: job.to_string(), files }];
-        records.push(Record::Start { incarnation: self.progress.incarnation });
-        records.extend(self.former.into_iter().chain(self.history).map(Record::History));
-        records.extend(self.starts.clone().map(Record::Starts));
+    pub fn records(&self, job: &str, files: bool) -> Vec<JournalRecord> {
+        let mut records =
+            vec![JournalRecord::Journal { format: FORMAT, job: job.to_string(), files }];
+        records.push(JournalRecord::Start { incarnation: self.progress.incarnation });
+        records.extend(self.former.into_iter().chain(self.history).map(JournalRecord::History));
+        records.extend(self.starts.clone().map(JournalRecord::Starts));
         records.extend(
-            Some(&self.topics).filter(|topics| !topics.is_empty()).cloned().map(Record::Topics),
+            Some(&self.topics)
+                .filter(|topics| !topics.is_empty())
+                .cloned()
+                .map(JournalRecord::Topics),
         );
-        records.extend(self.applied.0.iter().cloned().map(Box::new).map(Record::Applied));
+        records.extend(self.applied.0.iter().cloned().map(Box::new).map(JournalRecord::Applied));
         records.extend(
-            Some(&self.losses).filter(|losses| !losses.is_empty()).cloned().map(Record::Losses),
+            Some(&self.losses)
+                .filter(|losses| !losses.is_empty())
+                .cloned()
+                .map(JournalRecord::Losses),
         );
-        records.push(Record::Standing(self.standing()));
+        records.push(JournalRecord::Standing(self.standing()));
         let own = |epoch: &Epoch| {
-            Record::Epoch(Box::new(Epoch {
+            JournalRecord::Epoch(Box::new(Epoch {
                 incarnation: self.progress.incarnation,
                 ..epoch.clone()
             }))
         };
         records.extend(self.epochs.values().map(own));
-        records.push(Record::Published(self.progress.published));
+        records.push(JournalRecord::Published(self.progress.published));
         records
     }
 
     /// What the epochs have left that are no longer here.
-    fn standing(&self) -> Standing {
+    fn standing(&self) -> CarriedForward {
         let of_kept = |day: &i32| self.epochs.values().any(|epoch| epoch.values.contains_key(day));
         let values = self
             .values
@@ -247,8 +254,10 @@ impl State {
         let erased = self.erased.clone();
         match self.epochs.first_key_value() {
             // Nobody asks how many waited before an epoch that says how many wait after it.
-            Some((&first, _)) => Standing { epoch: first - 1, running: 0, values, erased },
-            None => Standing { epoch: self.progress.epoch, running: self.running, values, erased },
+            Some((&first, _)) => CarriedForward { epoch: first - 1, running: 0, values, erased },
+            None => {
+                CarriedForward { epoch: self.progress.epoch, running: self.running, values, erased }
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 
 mod files;
 
-use super::record::{Epoch, Record};
+use super::record::{Epoch, JournalRecord};
 use super::*;
 use crate::campaign::results::EpochResults;
 use crate::checkpoint::{Checkpoints, FileKind, Manifest};
@@ -60,11 +60,11 @@ impl Scene {
     }
 
     /// A job with files.
-    fn try_open(&self) -> Result<Writer, JournalError> {
-        Writer::open(self.settings(), checkpoints(self.folder.path()), Some(self.files()))
+    fn try_open(&self) -> Result<JournalWriter, JournalError> {
+        JournalWriter::open(self.settings(), checkpoints(self.folder.path()), Some(self.files()))
     }
 
-    fn open(&self) -> Writer {
+    fn open(&self) -> JournalWriter {
         self.try_open().expect("a writer")
     }
 
@@ -313,7 +313,7 @@ fn damage_is_refused_by_name_and_nothing_is_changed() {
 fn a_journal_of_another_job_version_or_kind_is_refused() {
     let scene = Scene::new();
     drop(scene.open());
-    let other = Writer::open(scene.settings(), checkpoints(scene.folder.path()), None)
+    let other = JournalWriter::open(scene.settings(), checkpoints(scene.folder.path()), None)
         .err()
         .expect("it had files");
     assert!(
@@ -321,15 +321,16 @@ fn a_journal_of_another_job_version_or_kind_is_refused() {
         "{other}"
     );
     let anew = JournalSettings { anew: true, ..scene.settings() };
-    let mut writer = Writer::open(anew, checkpoints(scene.folder.path()), None)
+    let mut writer = JournalWriter::open(anew, checkpoints(scene.folder.path()), None)
         .expect("everything is made anew");
     writer.forget(&starts(), &TopicUuids::UNKNOWN).unwrap();
     drop(writer);
-    Writer::open(scene.settings(), checkpoints(scene.folder.path()), None)
+    JournalWriter::open(scene.settings(), checkpoints(scene.folder.path()), None)
         .expect("it has none any more");
 
-    let first =
-        |format, job: &str| Record::Journal { format, job: job.to_string(), files: true }.to_line();
+    let first = |format, job: &str| {
+        JournalRecord::Journal { format, job: job.into(), files: true }.to_line()
+    };
     fs::write(scene.journal(), first(9, "campaign")).unwrap();
     assert!(scene.refused().contains("has format 9"));
     fs::write(scene.journal(), first(record::FORMAT, "other")).unwrap();
@@ -398,7 +399,7 @@ fn what_is_owed_stays_and_does_not_have_the_journal_written_again_and_again() {
     }
     writer.advance(0, 3).unwrap();
     save(&scene, 8);
-    let recorded = |writer: &mut Writer| {
+    let recorded = |writer: &mut JournalWriter| {
         writer.recorded_epochs(0).unwrap().iter().map(|epoch| epoch.epoch).collect::<Vec<_>>()
     };
     writer.checkpointed(8, 0);
@@ -451,7 +452,7 @@ fn an_erasure_that_was_interrupted_is_carried_out_at_the_next_start() {
     // As far as the commit: the epoch's file, and its line.
     let file = scene.files().write(&erasing, 3, history).unwrap();
     let names = TopicNames::own(Topic::ids());
-    let line = Record::Epoch(Box::new(Epoch {
+    let line = JournalRecord::Epoch(Box::new(Epoch {
         epoch: 3,
         incarnation: 1,
         offsets: offsets_by_name(&erasing.closed.offsets, &names),
@@ -509,7 +510,7 @@ fn jobs_of_two_names_share_nothing_in_the_same_folders() {
             &scene.folder.path().join("files"),
             PostgresSettings { job: "other".to_string(), ..of_campaign(|_| {}) },
         );
-        Writer::open(
+        JournalWriter::open(
             JournalSettings::new("other", other_folder.clone()),
             of_other.clone(),
             Some(files),
@@ -541,7 +542,7 @@ fn a_topic_that_was_made_anew_is_refused_before_anything_is_written() {
     let ids = |id| TopicUuids::UNKNOWN.with(Topic::Rewards.id(), TopicUuid::of(1, id));
     let open = |now, anew| {
         let settings = JournalSettings { now, anew, ..scene.settings() };
-        Writer::open(settings, checkpoints(scene.folder.path()), Some(scene.files()))
+        JournalWriter::open(settings, checkpoints(scene.folder.path()), Some(scene.files()))
     };
     let mut writer = open(ids(1), false).expect("a new job");
     assert_eq!(writer.topic_ids().unwrap(), TopicUuids::UNKNOWN);
@@ -583,7 +584,7 @@ fn settings_come_back_and_outlive_that_the_journal_is_written_anew() {
     writer.commit(&epoch(1, 1)).unwrap();
     assert!(writer.apply(&of(0.1 + 0.2)).unwrap());
     drop(writer);
-    let recorded = |writer: &mut Writer| -> Vec<(u64, f64)> {
+    let recorded = |writer: &mut JournalWriter| -> Vec<(u64, f64)> {
         writer
             .applied()
             .unwrap()
@@ -603,11 +604,12 @@ fn settings_come_back_and_outlive_that_the_journal_is_written_anew() {
 fn a_journal_of_the_format_before_goes_on_in_this_one() {
     let scene = Scene::new();
     let old = [
-        Record::Journal { format: 1, job: "campaign".to_string(), files: true },
-        Record::Start { incarnation: 4 },
+        JournalRecord::Journal { format: 1, job: "campaign".to_string(), files: true },
+        JournalRecord::Start { incarnation: 4 },
     ];
     fs::create_dir_all(scene.folder()).unwrap();
-    fs::write(scene.journal(), old.iter().flat_map(Record::to_line).collect::<Vec<_>>()).unwrap();
+    fs::write(scene.journal(), old.iter().flat_map(JournalRecord::to_line).collect::<Vec<_>>())
+        .unwrap();
     let mut writer = scene.open();
     writer.commit(&epoch(1, 10)).unwrap();
     assert_eq!(writer.progress().incarnation, 5);

@@ -11,7 +11,7 @@ use super::error::JournalError;
 use super::kept::KeptFiles;
 use super::ledger::Ledger;
 use super::log::{self, Log};
-use super::record::{Epoch, Record};
+use super::record::{Epoch, JournalRecord};
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::files::changes::{ChangeFiles, FileMark};
 use crate::hexadecimal::hexadecimal;
@@ -21,7 +21,7 @@ use crate::sink::{Genesis, Progress, SinkError};
 use crate::source::offsets_by_name;
 
 /// Writes the epochs of one job.
-pub struct Writer {
+pub struct JournalWriter {
     settings: JournalSettings,
     checkpoints: Checkpoints,
     files: Option<ChangeFiles>,
@@ -35,7 +35,7 @@ pub struct Writer {
     unwritten: bool,
 }
 
-impl Writer {
+impl JournalWriter {
     /// What the last instance may have begun: a file whose epoch was not committed goes, and
     /// erasures are carried out to the end.
     fn finish_last(&mut self) -> Result<(), JournalError> {
@@ -56,7 +56,7 @@ impl Writer {
     }
 
     /// Appends a record, and takes it in. Only that of an epoch can be long.
-    fn append(&mut self, record: Record, durable: bool) -> Result<(), JournalError> {
+    fn append(&mut self, record: JournalRecord, durable: bool) -> Result<(), JournalError> {
         let line = record.to_line();
         if line.len() > u32::MAX as usize {
             let (epoch, path) =
@@ -72,7 +72,7 @@ impl Writer {
     /// Writes the journal anew, as short as it can be.
     fn rewrite(&mut self) -> Result<(), JournalError> {
         let records = self.ledger.state.records(&self.settings.job, self.files.is_some());
-        let content: Vec<u8> = records.iter().flat_map(Record::to_line).collect();
+        let content: Vec<u8> = records.iter().flat_map(JournalRecord::to_line).collect();
         if self.log.replace(&content)? { Ok(()) } else { Err(self.overtaken()) }
     }
 
@@ -169,7 +169,7 @@ impl Writer {
         if !results.kept.is_empty() {
             self.ledger.kept.write(results.epoch, results.kept)?;
         }
-        self.append(Record::Epoch(Box::new(self.record(epoch, running, file))), true)?;
+        self.append(JournalRecord::Epoch(Box::new(self.record(epoch, running, file))), true)?;
         if erases { self.erase() } else { Ok(()) }
     }
 
@@ -271,7 +271,7 @@ impl Writer {
     /// same is published once more.
     pub(super) fn advance(&mut self, from: u64, to: u64) -> Result<u64, JournalError> {
         if self.ledger.state.progress.published == from {
-            self.append(Record::Published(to), false)?;
+            self.append(JournalRecord::Published(to), false)?;
         }
         Ok(self.ledger.state.progress.published)
     }

@@ -6,8 +6,8 @@
 //! step; what the job needs to go on (progress, recorded epochs, thresholds) is read from it. It is
 //! a [`Sink`](crate::sink::Sink), whose thread commits
 //! [`Gathered`](crate::sink::gathered::Gathered) epochs as they come, and survives outages of the
-//! database. [`comparison`] reads the tables beside it. What its epochs have to publish, [`Outbox`]
-//! reads and marks, on a session of its own.
+//! database. [`comparison`] reads the tables beside it. What its epochs have to publish,
+//! [`PostgresOutbox`] reads and marks, on a session of its own.
 
 pub mod address;
 mod applied;
@@ -47,7 +47,7 @@ pub mod tests;
 
 pub use error::PostgresError;
 pub use kept::KeptRows;
-pub use outbox::Outbox;
+pub use outbox::PostgresOutbox;
 pub use owner::inspect;
 pub use settings::{PostgresSettings, Timeouts};
 pub use survey::Survey;

@@ -28,18 +28,18 @@ const ADVANCE: &str =
     "UPDATE progress SET published = $3 WHERE job = $1 AND published = $2 AND incarnation = $4";
 
 /// The outbox of one instance of a job.
-pub struct Outbox {
+pub struct PostgresOutbox {
     settings: PostgresSettings,
     statements: OwedSelects,
     incarnation: i64,
     client: Option<Client>,
 }
 
-impl Outbox {
+impl PostgresOutbox {
     /// Of the instance with this incarnation; it connects when it is asked for something.
     pub fn new(settings: PostgresSettings, incarnation: i64) -> Self {
         let statements = OwedSelects::of(settings.wording.as_ref());
-        Outbox { settings, statements, incarnation, client: None }
+        PostgresOutbox { settings, statements, incarnation, client: None }
     }
 
     /// Does something in the session, which is not used again where that fails.
@@ -78,7 +78,7 @@ impl Outbox {
     }
 }
 
-impl outbox::Outbox for Outbox {
+impl outbox::Outbox for PostgresOutbox {
     fn confirm(&mut self, epoch: u64) -> Result<(), SinkError> {
         Ok(self.progress(epoch).map(|_| ())?)
     }

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::campaign::results::EpochResults;
-use crate::journal::{JournalSettings, Writer};
+use crate::journal::{JournalSettings, JournalWriter};
 use crate::postgres::comparison::copied::CopyRows;
 use crate::postgres::tables::select;
 use crate::postgres::tests::{
@@ -134,11 +134,11 @@ impl Scene {
         Scene { folder: tempfile::tempdir().expect("a folder") }
     }
 
-    fn writer(&self, settings: &PostgresSettings) -> Writer {
+    fn writer(&self, settings: &PostgresSettings) -> JournalWriter {
         let files = ChangeFiles::new(&self.folder.path().join("files"), settings.clone());
         let journal = JournalSettings::new("campaign", self.folder.path().join("checkpoints"));
         let checkpoints = crate::journal::tests::checkpoints(self.folder.path());
-        Writer::open(journal, checkpoints, Some(files)).expect("a writer")
+        JournalWriter::open(journal, checkpoints, Some(files)).expect("a writer")
     }
 
     fn files(&self) -> PathBuf {

@@ -5,7 +5,7 @@ use dataflows::bandit::policy::Parameters;
 use dataflows::campaign::output::Decision;
 use dataflows::event::Topic;
 
-fn epoch(epoch: u64) -> Record {
+fn epoch(epoch: u64) -> JournalRecord {
     let rejected = Rejected {
         topic: Topic::Rewards.id(),
         place: Place::new(2, 7),
@@ -29,7 +29,7 @@ fn epoch(epoch: u64) -> Record {
         context: vec![4_096, -1],
         answered: Some(Parameters { alpha: 1.5 }),
     };
-    Record::Epoch(Box::new(Epoch {
+    JournalRecord::Epoch(Box::new(Epoch {
         epoch,
         watermark: Some(-1),
         offsets: Offsets::from([("rewards".to_string(), BTreeMap::from([(0, 7), (10, u64::MAX)]))]),
@@ -44,16 +44,17 @@ fn epoch(epoch: u64) -> Record {
     }))
 }
 
-fn all() -> Vec<Record> {
+fn all() -> Vec<JournalRecord> {
     let starts = Offsets::from([("transactions".to_string(), BTreeMap::from([(0, 17)]))]);
-    let standing = Standing {
+    let standing = CarriedForward {
         epoch: 3,
         running: -1,
         values: BTreeMap::from([(19_783, 5)]),
         erased: BTreeMap::from([(7, i64::MAX)]),
     };
-    let journal = Record::Journal { format: FORMAT, job: "campaign".to_string(), files: true };
-    let topics = Record::Topics(BTreeMap::from([(
+    let journal =
+        JournalRecord::Journal { format: FORMAT, job: "campaign".to_string(), files: true };
+    let topics = JournalRecord::Topics(BTreeMap::from([(
         "transactions".to_string(),
         "AAAAAAAAAAAAAAAAAAAABQ".to_string(),
     )]));
@@ -64,29 +65,29 @@ fn all() -> Vec<Record> {
         first: 0,
         next: u64::MAX,
     };
-    let history = Record::History(Genesis {
+    let history = JournalRecord::History(Genesis {
         identity: Link::from_hex(&"ef".repeat(32)).expect("a link"),
         after: 3,
     });
     vec![
         journal,
-        Record::Start { incarnation: 2 },
+        JournalRecord::Start { incarnation: 2 },
         history,
-        Record::Starts(starts),
+        JournalRecord::Starts(starts),
         topics,
-        Record::Standing(standing),
-        Record::Losses(vec![lost]),
+        JournalRecord::Standing(standing),
+        JournalRecord::Losses(vec![lost]),
         epoch(4),
-        Record::Published(4),
+        JournalRecord::Published(4),
     ]
 }
 
 fn bytes() -> Vec<u8> {
-    all().iter().flat_map(Record::to_line).collect()
+    all().iter().flat_map(JournalRecord::to_line).collect()
 }
 
-fn read(bytes: &[u8]) -> Result<(Vec<Record>, usize), usize> {
-    let Lines { records, end } = split(bytes)?;
+fn read(bytes: &[u8]) -> Result<(Vec<JournalRecord>, usize), usize> {
+    let WholeLines { records, end } = split(bytes)?;
     Ok((
         records
             .into_iter()
@@ -100,7 +101,7 @@ fn read(bytes: &[u8]) -> Result<(Vec<Record>, usize), usize> {
 fn every_record_reads_back_bit_for_bit() {
     let (records, end) = read(&bytes()).expect("they are whole");
     assert_eq!((records.as_slice(), end), (all().as_slice(), bytes().len()));
-    let Some(Record::Epoch(epoch)) = records.into_iter().nth(7) else {
+    let Some(JournalRecord::Epoch(epoch)) = records.into_iter().nth(7) else {
         panic!("the eighth is an epoch")
     };
     let decision: Decision =
@@ -144,10 +145,10 @@ fn a_decision_is_kept_in_the_bytes_in_which_it_always_was() {
         notices: vec![NoticeText::of(&decision)],
         ..Epoch::default()
     };
-    let json = |record: &Record| serde_json::to_string(record).expect("it is JSON");
-    assert_eq!(json(&Record::Epoch(Box::new(made))), format!("{head}{now}]}}}}"));
+    let json = |record: &JournalRecord| serde_json::to_string(record).expect("it is JSON");
+    assert_eq!(json(&JournalRecord::Epoch(Box::new(made))), format!("{head}{now}]}}}}"));
     let old = format!("{head}{before},{now}]}}}}");
-    let read: Record = serde_json::from_str(&old).expect("a record of before");
+    let read: JournalRecord = serde_json::from_str(&old).expect("a record of before");
     assert_eq!(json(&read), old, "what is kept is kept as it is");
 }
 

@@ -20,7 +20,7 @@ fn notice(customer: CustomerId, timestamp: Millis) -> NoticeText {
 }
 
 /// What a journal of the campaign owes.
-fn owed(state: &State, after: u64, through: u64) -> Stretch {
+fn owed(state: &JournalState, after: u64, through: u64) -> Stretch {
     let form = CampaignWording::default();
     let owed = state.owed(after, through, &TopicNames::own(Topic::ids()), Some(&form));
     owed.expect("every notice reads back")
@@ -40,36 +40,42 @@ fn epoch(epoch: u64, incarnation: i64) -> Epoch {
     }
 }
 
-fn commit(epoch_number: u64, incarnation: i64) -> Record {
-    Record::Epoch(Box::new(epoch(epoch_number, incarnation)))
+fn commit(epoch_number: u64, incarnation: i64) -> JournalRecord {
+    JournalRecord::Epoch(Box::new(epoch(epoch_number, incarnation)))
 }
 
-fn state(records: impl IntoIterator<Item = Record>) -> State {
-    let mut state = State::default();
+fn state(records: impl IntoIterator<Item = JournalRecord>) -> JournalState {
+    let mut state = JournalState::default();
     records.into_iter().for_each(|record| state.apply(record).expect("it follows"));
     state
 }
 
-fn five() -> State {
-    let topics = Record::Topics(BTreeMap::from([(
+fn five() -> JournalState {
+    let topics = JournalRecord::Topics(BTreeMap::from([(
         "transactions".to_string(),
         "AAAAAAAAAAAAAAAAAAAABQ".to_string(),
     )]));
-    let applied = Record::Applied(Box::new(Applied { since: 1, settings: serde_json::json!(1) }));
+    let applied =
+        JournalRecord::Applied(Box::new(Applied { since: 1, settings: serde_json::json!(1) }));
     state(
-        [Record::Start { incarnation: 1 }, Record::History(Genesis::begin(0)), topics, applied]
-            .into_iter()
-            .chain((1..=5).map(|number| commit(number, 1)))
-            .chain([Record::Published(3)]),
+        [
+            JournalRecord::Start { incarnation: 1 },
+            JournalRecord::History(Genesis::begin(0)),
+            topics,
+            applied,
+        ]
+        .into_iter()
+        .chain((1..=5).map(|number| commit(number, 1)))
+        .chain([JournalRecord::Published(3)]),
     )
 }
 
 #[test]
 fn an_epoch_of_an_instance_that_was_taken_over_does_not_count() {
     let taken_over = state([
-        Record::Start { incarnation: 1 },
+        JournalRecord::Start { incarnation: 1 },
         commit(1, 1),
-        Record::Start { incarnation: 2 },
+        JournalRecord::Start { incarnation: 2 },
         commit(2, 1),
         commit(2, 2),
     ]);
@@ -81,7 +87,7 @@ fn epochs_and_incarnations_follow_one_another() {
     let mut state = five();
     assert!(state.apply(commit(7, 1)).is_err_and(|why| why == "epoch 7 follows epoch 5"));
     assert!(state.apply(commit(5, 1)).is_err());
-    assert!(state.apply(Record::Start { incarnation: 1 }).is_err());
+    assert!(state.apply(JournalRecord::Start { incarnation: 1 }).is_err());
 }
 
 #[test]
@@ -97,7 +103,7 @@ fn the_records_of_a_state_come_to_the_same_state() {
         [4, 5],
         "what has to be published stays"
     );
-    state.apply(Record::Published(5)).expect("a mark");
+    state.apply(JournalRecord::Published(5)).expect("a mark");
     state.forget_before(6);
     let again = self::state(state.records("campaign", true));
     assert_eq!(
@@ -110,7 +116,7 @@ fn the_records_of_a_state_come_to_the_same_state() {
 #[test]
 fn what_was_decided_for_an_erased_customer_is_not_published() {
     let mut state = five();
-    let owed = |state: &State| {
+    let owed = |state: &JournalState| {
         let stretch = owed(state, 3, 5);
         assert_eq!(stretch.through, 5);
         let notices = stretch.epochs.iter().flat_map(|owed| owed.notices.all::<Decision>());
@@ -153,9 +159,9 @@ fn what_was_rejected_of_an_erased_customer_is_published_blank() {
 #[test]
 fn an_erasure_is_owed_until_it_is_published() {
     let mut state = five();
-    state.apply(Record::Published(5)).expect("a mark");
+    state.apply(JournalRecord::Published(5)).expect("a mark");
     let erasing = Epoch { erasures: vec![(7, 100), (7, 100)], notices: Vec::new(), ..epoch(6, 1) };
-    state.apply(Record::Epoch(Box::new(erasing))).expect("it follows");
+    state.apply(JournalRecord::Epoch(Box::new(erasing))).expect("it follows");
     let letter = ("rewards".to_string(), Place::new(1, 2));
     assert!(
         state.note_blanked(6, vec![letter.clone()]) && !state.note_blanked(6, vec![letter.clone()])
@@ -175,7 +181,7 @@ fn an_erasure_is_owed_until_it_is_published() {
         "where there are no notices, none need be buried"
     );
     assert_eq!(self::state(state.records("campaign", true)), state);
-    state.apply(Record::Published(6)).expect("a mark");
+    state.apply(JournalRecord::Published(6)).expect("a mark");
     assert_eq!(state.forgettable(7), 6);
     assert!(
         state.epochs[&6].blanked.is_empty() && !state.epochs[&6].erasures.is_empty(),
@@ -185,11 +191,11 @@ fn an_erasure_is_owed_until_it_is_published() {
 
 #[test]
 fn a_stretch_ends_before_it_has_too_many_records_and_never_within_an_epoch() {
-    let mut state = State::default();
+    let mut state = JournalState::default();
     for (number, notices) in (1..).zip([400, 600, 0, 1, 5000, 2]) {
         let notices = (0..notices).map(|customer| notice(customer, 1)).collect();
         state
-            .apply(Record::Epoch(Box::new(Epoch { notices, ..epoch(number, 0) })))
+            .apply(JournalRecord::Epoch(Box::new(Epoch { notices, ..epoch(number, 0) })))
             .expect("it follows");
     }
     let (mut at, mut stretches) = (0, Vec::new());

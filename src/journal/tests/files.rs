@@ -12,9 +12,9 @@ fn named(scene: &Scene, epoch: u64) -> String {
     head["identity"].as_str().expect("an identity").to_string()
 }
 
-fn anew(scene: &Scene) -> Result<Writer, JournalError> {
+fn anew(scene: &Scene) -> Result<JournalWriter, JournalError> {
     let settings = JournalSettings { anew: true, ..scene.settings() };
-    Writer::open(settings, checkpoints(scene.folder.path()), Some(scene.files()))
+    JournalWriter::open(settings, checkpoints(scene.folder.path()), Some(scene.files()))
 }
 
 /// Looks whether the job can start, as a start does before it takes anything over.
@@ -137,8 +137,13 @@ fn two_instances_do_not_write_files_into_one_folder() {
     let mut writer = scene.open();
     let elsewhere =
         JournalSettings::new("campaign", scene.folder.path().join("elsewhere/campaign"));
-    let beside =
-        || Writer::open(elsewhere.clone(), checkpoints(scene.folder.path()), Some(scene.files()));
+    let beside = || {
+        JournalWriter::open(
+            elsewhere.clone(),
+            checkpoints(scene.folder.path()),
+            Some(scene.files()),
+        )
+    };
     let refused = beside().err().expect("they are held").to_string();
     assert!(
         refused.contains("another instance writes its files of changes")

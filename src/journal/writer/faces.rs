@@ -1,9 +1,9 @@
 //! The journal as a sink, and as what is recorded of its job.
 
-use super::Writer;
+use super::JournalWriter;
 use crate::journal::error::JournalError;
-use crate::journal::record::{Lost, Record};
-use crate::journal::state::State;
+use crate::journal::record::{JournalRecord, Lost};
+use crate::journal::state::JournalState;
 use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::gathered::Gathered;
 use crate::sink::kept::KeptAt;
@@ -14,7 +14,7 @@ use dataflows::source::TopicId;
 use serde_json::Value;
 use std::time::Instant;
 
-impl Records for Writer {
+impl Records for JournalWriter {
     fn job(&self) -> &str {
         self.ledger.job()
     }
@@ -60,13 +60,14 @@ impl Records for Writer {
     }
 }
 
-impl Sink for Writer {
+impl Sink for JournalWriter {
     fn set_starts(&mut self, offsets: &[(TopicId, u32, u64)]) -> Result<(), SinkError> {
-        Ok(self.append(Record::Starts(offsets_by_name(offsets, &self.settings.topics)), true)?)
+        Ok(self
+            .append(JournalRecord::Starts(offsets_by_name(offsets, &self.settings.topics)), true)?)
     }
 
     fn set_topic_ids(&mut self, ids: &TopicUuids) -> Result<(), SinkError> {
-        Ok(self.append(Record::Topics(ids.named(&self.settings.topics)), true)?)
+        Ok(self.append(JournalRecord::Topics(ids.named(&self.settings.topics)), true)?)
     }
 
     fn apply(&mut self, settings: &Value) -> Result<bool, SinkError> {
@@ -75,7 +76,7 @@ impl Sink for Writer {
         if !self.ledger.state.applied.clone().apply(applied.clone()) {
             return Ok(false);
         }
-        Ok(self.append(Record::Applied(Box::new(applied)), true).map(|()| true)?)
+        Ok(self.append(JournalRecord::Applied(Box::new(applied)), true).map(|()| true)?)
     }
 
     fn lose(&mut self, losses: &[Loss]) -> Result<(), SinkError> {
@@ -85,7 +86,7 @@ impl Sink for Writer {
         };
         let lost: Vec<Lost> = losses.iter().map(lost).collect();
         if !lost.is_empty() {
-            self.append(Record::Losses(lost), true)?;
+            self.append(JournalRecord::Losses(lost), true)?;
         }
         Ok(())
     }
@@ -105,14 +106,14 @@ impl Sink for Writer {
         let (erased, former) =
             (std::mem::take(&mut self.ledger.state.erased), self.ledger.state.history);
         let history = Genesis::begin(0);
-        self.ledger.state = State {
+        self.ledger.state = JournalState {
             progress,
             starts,
             topics,
             erased,
             history: Some(history),
             former,
-            ..State::default()
+            ..JournalState::default()
         };
         self.rewrite()?;
         self.ledger.kept.remove(|_| true)?;

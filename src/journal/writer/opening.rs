@@ -1,15 +1,15 @@
 //! Taking a job over that has a journal.
 
-use super::{JournalSettings, Writer};
+use super::{JournalSettings, JournalWriter};
 use crate::checkpoint::Checkpoints;
 use crate::files::changes::ChangeFiles;
 use crate::journal::error::JournalError;
 use crate::journal::ledger::Ledger;
 use crate::journal::log::Log;
-use crate::journal::record::{FORMAT, Record};
+use crate::journal::record::{FORMAT, JournalRecord};
 use crate::sink::{Genesis, Progress, Records};
 
-impl Writer {
+impl JournalWriter {
     /// Takes over the job: from here on no earlier instance of it can write, and no later one can
     /// start. What the end of the last instance has left unfinished is finished.
     ///
@@ -25,7 +25,7 @@ impl Writer {
         checkpoints: Checkpoints,
         mut files: Option<ChangeFiles>,
         settle: impl FnOnce(&mut dyn Records) -> Result<S, E>,
-    ) -> Result<(Writer, S), E> {
+    ) -> Result<(JournalWriter, S), E> {
         let (log, content) = Log::open(&settings.folder, &settings.job)?;
         files.as_mut().map(ChangeFiles::hold).transpose().map_err(JournalError::from)?;
         let mut ledger = Ledger::read(&settings, &content)?;
@@ -33,7 +33,14 @@ impl Writer {
         let begins = ledger.identify();
         let settled = settle(&mut ledger)?;
         Ok((
-            Writer::begin(settings, checkpoints, files, (log, content.len()), ledger, begins)?,
+            JournalWriter::begin(
+                settings,
+                checkpoints,
+                files,
+                (log, content.len()),
+                ledger,
+                begins,
+            )?,
             settled,
         ))
     }
@@ -47,8 +54,9 @@ impl Writer {
         settings: JournalSettings,
         checkpoints: Checkpoints,
         files: Option<ChangeFiles>,
-    ) -> Result<Writer, JournalError> {
-        Writer::open_settling(settings, checkpoints, files, |_| Ok(())).map(|(writer, ())| writer)
+    ) -> Result<JournalWriter, JournalError> {
+        JournalWriter::open_settling(settings, checkpoints, files, |_| Ok(()))
+            .map(|(writer, ())| writer)
     }
 
     fn begin(
@@ -58,7 +66,7 @@ impl Writer {
         (mut log, length): (Log, usize),
         ledger: Ledger,
         begins: Option<Genesis>,
-    ) -> Result<Writer, JournalError> {
+    ) -> Result<JournalWriter, JournalError> {
         if ledger.end < length {
             let bytes = length - ledger.end;
             tracing::warn!(path = %log.path().display(), bytes, "The last line of the journal was \
@@ -67,7 +75,7 @@ impl Writer {
         }
         let (is_new, is_old) =
             (ledger.files.is_none(), ledger.format.is_some_and(|format| format < FORMAT));
-        let mut writer = Writer {
+        let mut writer = JournalWriter {
             settings,
             checkpoints,
             files,
@@ -79,16 +87,16 @@ impl Writer {
         };
         let incarnation = writer.ledger.state.progress.incarnation + 1;
         if is_new {
-            let journal = Record::Journal {
+            let journal = JournalRecord::Journal {
                 format: FORMAT,
                 job: writer.settings.job.clone(),
                 files: writer.files.is_some(),
             };
             writer.append(journal, false)?;
         }
-        writer.append(Record::Start { incarnation }, true)?;
+        writer.append(JournalRecord::Start { incarnation }, true)?;
         if let Some(history) = begins {
-            writer.append(Record::History(history), true)?;
+            writer.append(JournalRecord::History(history), true)?;
         }
         if is_old {
             // So that an older version of the program, which could not read what comes, says that

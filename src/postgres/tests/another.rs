@@ -2,7 +2,7 @@
 //! the campaign's schemas have, and its own come from their declarations.
 
 use super::*;
-use crate::postgres::Outbox;
+use crate::postgres::PostgresOutbox;
 use crate::postgres::comparison::Snapshot;
 use crate::postgres::error::PostgresError;
 use crate::postgres::tables::ENGINES;
@@ -208,7 +208,7 @@ fn another_dataflow_is_committed_published_verified_and_forgotten_by_the_same_co
 
     let mut writer = Writer::open(settings()).unwrap();
     assert_eq!((writer.progress().epoch, writer.erasures(0).unwrap().len()), (2, 1));
-    let mut outbox = Outbox::new(settings(), writer.progress().incarnation);
+    let mut outbox = PostgresOutbox::new(settings(), writer.progress().incarnation);
     let owed = outbox.owed(0, 2).unwrap().epochs;
     assert_eq!(
         (owed.len(), owed[0].letters.len(), outbox.backlog(0, 2).unwrap().records),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::postgres::error::PostgresError;
-use crate::postgres::{Outbox, migrations};
+use crate::postgres::{PostgresOutbox, migrations};
 use crate::sink::outbox::Outbox as _;
 use crate::sink::{RecordedEpoch, Sink, SinkError, thread as sink};
 use crate::source::TopicUuids;
@@ -437,7 +437,7 @@ fn recorded_epochs_thresholds_and_the_published_mark_read_back() {
     let mut unbounded = second_epoch();
     unbounded.closed.watermark = Some(Millis::MAX);
     writer.commit(&unbounded).unwrap();
-    assert_eq!(Outbox::new(settings.clone(), 1).advance(0, 2).unwrap(), 2);
+    assert_eq!(PostgresOutbox::new(settings.clone(), 1).advance(0, 2).unwrap(), 2);
     drop(writer);
 
     let mut writer = Writer::open(settings).unwrap();

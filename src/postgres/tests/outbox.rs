@@ -2,15 +2,15 @@
 //! it stands, by whoever has the job.
 
 use super::*;
-use crate::postgres::Outbox;
+use crate::postgres::PostgresOutbox;
 use crate::postgres::error::PostgresError;
 use crate::sink::gathered::Gathered;
 use crate::sink::notices::Notices;
 use crate::sink::outbox::{Outbox as _, Owed, STRETCH_RECORDS, Stretch, Tombstone};
 use crate::source::TopicNames;
 
-fn outbox(database: &TestDatabase, writer: &Writer) -> Outbox {
-    Outbox::new(database.settings(), writer.progress().incarnation)
+fn outbox(database: &TestDatabase, writer: &Writer) -> PostgresOutbox {
+    PostgresOutbox::new(database.settings(), writer.progress().incarnation)
 }
 
 /// What an epoch owes, as its table has it: without NUL characters.
