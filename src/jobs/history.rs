@@ -62,9 +62,9 @@ impl HistoryError {
 
 /// A stretch of the topics: for each partition the first offset, and the one after the last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stretch(pub Vec<(TopicId, u32, u64, u64)>);
+pub struct OffsetRanges(pub Vec<(TopicId, u32, u64, u64)>);
 
-impl Stretch {
+impl OffsetRanges {
     /// How many offsets it has: as many records at most, for some may be gaps.
     pub fn len(&self) -> u64 {
         self.0.iter().map(|(.., from, until)| until.saturating_sub(*from)).sum()
@@ -87,9 +87,9 @@ impl Stretch {
 }
 
 /// What the first process decides.
-pub struct Decided<O> {
+pub struct ReadPlan<O> {
     /// What is read.
-    pub stretch: Stretch,
+    pub stretch: OffsetRanges,
     /// How it is cut; without any all of it is one epoch.
     pub epochs: Vec<Replayed>,
     /// Called on the first worker with what comes of it.
@@ -102,7 +102,7 @@ pub type Begin<D> =
 
 /// Everything that all workers are told.
 #[derive(Clone)]
-pub struct History<D: Dataflow> {
+pub struct HistoryPass<D: Dataflow> {
     /// The broker.
     pub kafka: KafkaSettings,
     /// The dataflow.
@@ -126,7 +126,7 @@ pub struct History<D: Dataflow> {
     pub begin: Begin<D>,
 }
 
-impl<D: Dataflow> History<D> {
+impl<D: Dataflow> HistoryPass<D> {
     /// Puts it all through the dataflow; `decided` is given by the first process.
     ///
     /// # Errors
@@ -134,7 +134,7 @@ impl<D: Dataflow> History<D> {
     pub fn run(
         &self,
         cluster: &Cluster,
-        decided: Option<Decided<D::Output>>,
+        decided: Option<ReadPlan<D::Output>>,
     ) -> Result<(), HistoryError> {
         let history = self.clone();
         // A job that is told to drain repeats its recorded epochs, and ends.
@@ -159,10 +159,10 @@ impl<D: Dataflow> History<D> {
     fn work(
         &self,
         worker: &mut Worker,
-        decided: Option<Decided<D::Output>>,
+        decided: Option<ReadPlan<D::Output>>,
     ) -> Result<(), HistoryError> {
         let (plan, epochs, mut receive) = match decided {
-            Some(Decided { stretch, epochs, receive }) => {
+            Some(ReadPlan { stretch, epochs, receive }) => {
                 (Some((stretch, !epochs.is_empty())), epochs, Some(receive))
             }
             None => (None, Vec::new(), None),
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn large_epochs_are_fewer_on_their_way() {
-        let stretch = Stretch(vec![
+        let stretch = OffsetRanges(vec![
             (Topic::Transactions.id(), 0, 50, 600_050),
             (Topic::Rewards.id(), 3, 7, 400_007),
         ]);
@@ -234,8 +234,9 @@ mod tests {
 
     #[test]
     fn each_partition_is_read_by_one_worker() {
-        let stretch =
-            Stretch((0..5).map(|partition| (Topic::Customers.id(), partition, 0, 9)).collect());
+        let stretch = OffsetRanges(
+            (0..5).map(|partition| (Topic::Customers.id(), partition, 0, 9)).collect(),
+        );
         let shares: Vec<_> = (0..3).map(|index| stretch.share(Seat { index, peers: 3 })).collect();
         let mut all: Vec<u32> = shares
             .iter()

@@ -67,7 +67,7 @@ pub fn live<'scope, I: Intake + 'static>(
     control: Control,
     intake: impl FnOnce(SyncActivator) -> I,
 ) -> StreamVec<'scope, u64, Feed> {
-    let (news_in, news) = scope.feedback::<Vec<control::News>>(1);
+    let (news_in, news) = scope.feedback::<Vec<control::SourceReport>>(1);
     let commands = pacer(news, pace.clone(), control.clone()).broadcast();
     let (feed, arrived) = read(commands, pace, control, intake);
     arrived.connect_loop(news_in);

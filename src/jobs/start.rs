@@ -66,7 +66,7 @@ impl Way {
 }
 
 /// A start that nothing speaks against. Nothing has been changed for it yet.
-pub struct Survey<'a, D> {
+pub struct SurveyedStart<'a, D> {
     start: &'a Start<'a, D>,
     way: Way,
     /// As it was before that was found.
@@ -112,10 +112,10 @@ impl<'a, D: Hosted> Start<'a, D> {
     ///
     /// # Errors
     /// The first thing that does.
-    pub fn survey(&'a self) -> Result<Survey<'a, D>, RestartError> {
+    pub fn survey(&'a self) -> Result<SurveyedStart<'a, D>, RestartError> {
         let (way, standing) = self.way()?;
         self.try_out_places()?;
-        Ok(Survey { start: self, way, standing })
+        Ok(SurveyedStart { start: self, way, standing })
     }
 
     fn way(&self) -> Result<(Way, Standing), RestartError> {
@@ -202,7 +202,7 @@ impl<'a, D: Hosted> Start<'a, D> {
     }
 }
 
-impl<D: Hosted> Survey<'_, D> {
+impl<D: Hosted> SurveyedStart<'_, D> {
     /// Takes the job over from whoever had it: from then on nobody else writes.
     ///
     /// # Errors

@@ -44,16 +44,16 @@ pub struct Control {
 impl Control {
     /// Notes signs of life among what the pacer told, and takes them out; and what this process
     /// should know of the others. Says whether there were any.
-    pub(super) fn hear(&self, told: &mut Vec<Command>) -> bool {
+    pub(super) fn hear(&self, told: &mut Vec<SourceCommand>) -> bool {
         for command in told.iter() {
-            if let Command::Cut { failed, .. } = command {
+            if let SourceCommand::Cut { failed, .. } = command {
                 self.repeats.store(false, Ordering::Release);
                 self.changes.store(false, Ordering::Release);
                 self.failed_elsewhere.fetch_or(*failed, Ordering::AcqRel);
             }
         }
         let before = told.len();
-        told.retain(|command| !matches!(command, Command::Beat));
+        told.retain(|command| !matches!(command, SourceCommand::Beat));
         self.beat.fetch_add((before - told.len()) as u64, Ordering::AcqRel);
         self.is_listening.store(true, Ordering::Release);
         told.len() < before
@@ -62,7 +62,7 @@ impl Control {
 
 /// What the pacer tells every source.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Command {
+pub(super) enum SourceCommand {
     /// The epoch ends here; with the last one the job does, because something `failed` in one of
     /// its processes or else because it was asked to.
     Cut { last: bool, open: bool, save: Option<Save>, failed: bool },
@@ -74,7 +74,7 @@ pub(super) enum Command {
 
 /// What a source tells the pacer.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(super) struct News {
+pub(super) struct SourceReport {
     /// The epoch that the records are in.
     pub(super) epoch: u64,
     pub(super) records: u64,

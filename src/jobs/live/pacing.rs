@@ -1,6 +1,6 @@
 //! Says when epochs are cut, on the first worker.
 
-use super::control::{Command, Control, News};
+use super::control::{Control, SourceCommand, SourceReport};
 use super::{LOOK, Pace, Replayed};
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -22,17 +22,17 @@ const BEAT: Duration = Duration::from_secs(2);
 
 /// Says when epochs are cut, on worker 0.
 pub(super) fn pacer<'scope>(
-    news: StreamVec<'scope, u64, News>,
+    news: StreamVec<'scope, u64, SourceReport>,
     pace: Pace,
     control: Control,
-) -> StreamVec<'scope, u64, Command> {
+) -> StreamVec<'scope, u64, SourceCommand> {
     let scope = news.scope();
     let (here, peers) = (scope.index() == 0, scope.peers());
     let mut builder = OperatorBuilder::new("Pacer".to_owned(), scope);
     let again = scope.activator_for(builder.operator_info().address);
-    let mut news = builder.new_input(news, Exchange::new(|_: &News| 0));
-    let (commands, stream) = builder.new_output::<Vec<Command>>();
-    let mut commands = OutputBuilder::<_, Builder<Vec<Command>>>::from(commands);
+    let mut news = builder.new_input(news, Exchange::new(|_: &SourceReport| 0));
+    let (commands, stream) = builder.new_output::<Vec<SourceCommand>>();
+    let mut commands = OutputBuilder::<_, Builder<Vec<SourceCommand>>>::from(commands);
     builder.build(move |mut capabilities| {
         let mut held = capabilities.pop().filter(|_| here);
         if let Some(held) = &mut held {
@@ -41,7 +41,7 @@ pub(super) fn pacer<'scope>(
         let mut pacing = Pacing::new(pace, peers);
         move |_| {
             let open = held.as_ref().map_or(0, |held| *held.time());
-            let mut hear = |news: News| {
+            let mut hear = |news: SourceReport| {
                 if news.alive || news.prepared {
                     control.peers.answer(news.worker);
                 }
@@ -52,10 +52,10 @@ pub(super) fn pacer<'scope>(
                 let epoch = *capability.time();
                 if pacing.beats() {
                     control.peers.ask(peers, Instant::now());
-                    commands.activate().session(&*capability).give(Command::Beat);
+                    commands.activate().session(&*capability).give(SourceCommand::Beat);
                 }
                 let Some(command) = pacing.decide(epoch, &control) else { break };
-                let last = matches!(command, Command::Cut { last: true, .. });
+                let last = matches!(command, SourceCommand::Cut { last: true, .. });
                 commands.activate().session(&*capability).give(command);
                 control.cut.store(epoch, Ordering::Release);
                 capability.downgrade(&(epoch + 1));
@@ -114,7 +114,7 @@ impl Pacing {
 
     /// Takes news in while `open` is the open epoch. Records of an earlier one came between its end
     /// and the source's hearing of it.
-    fn hear(&mut self, open: u64, mut news: News) {
+    fn hear(&mut self, open: u64, mut news: SourceReport) {
         if news.epoch < open {
             news.records = 0;
         }
@@ -153,14 +153,14 @@ impl Pacing {
     }
 
     /// The next thing to be told, if it is time.
-    fn decide(&mut self, epoch: u64, control: &Control) -> Option<Command> {
+    fn decide(&mut self, epoch: u64, control: &Control) -> Option<SourceCommand> {
         let last = self.replayed.is_empty() && (self.is_draining() || self.ended == self.peers);
         if !last && epoch > control.committed.load(Ordering::Acquire) + self.pace.ahead {
             return None;
         }
         if let Some(replayed) = self.replayed.pop_front() {
             self.opened = true;
-            return Some(Command::CutAt { replayed, more: !self.replayed.is_empty() });
+            return Some(SourceCommand::CutAt { replayed, more: !self.replayed.is_empty() });
         }
         let due = self.began.elapsed() >= self.pace.interval;
         let opens = !self.opened && self.prepared == self.peers;
@@ -178,7 +178,7 @@ impl Pacing {
         self.restless = false;
         self.began = Instant::now();
         let save = self.pace.saves.as_ref().and_then(|saves| saves.due(epoch, last));
-        Some(Command::Cut { last, open: self.opened, save, failed: self.failed })
+        Some(SourceCommand::Cut { last, open: self.opened, save, failed: self.failed })
     }
 
     /// How long nothing can become due without news.

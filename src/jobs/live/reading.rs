@@ -1,6 +1,6 @@
 //! Reads on each worker, and cuts when told.
 
-use super::control::{Command, Control, News};
+use super::control::{Control, SourceCommand, SourceReport};
 use super::{LOOK, Pace};
 use crate::source::{Bounds, Intake, bounds_of};
 use dataflows::event::{CustomerId, Millis};
@@ -18,11 +18,11 @@ use timely::scheduling::SyncActivator;
 
 /// Reads on each worker, and cuts when told.
 pub(super) fn read<'scope, I: Intake + 'static>(
-    commands: StreamVec<'scope, u64, Command>,
+    commands: StreamVec<'scope, u64, SourceCommand>,
     pace: Pace,
     control: Control,
     intake: impl FnOnce(SyncActivator) -> I,
-) -> (StreamVec<'scope, u64, Feed>, StreamVec<'scope, u64, News>) {
+) -> (StreamVec<'scope, u64, Feed>, StreamVec<'scope, u64, SourceReport>) {
     let scope = commands.scope();
     let (index, leads) = (scope.index(), scope.index() == 0);
     let mut builder = OperatorBuilder::new("Source".to_owned(), scope);
@@ -31,9 +31,9 @@ pub(super) fn read<'scope, I: Intake + 'static>(
     let intake = intake(scope.worker().sync_activator_for(address.to_vec()));
     let mut commands = builder.new_input(commands, Pipeline);
     let (feed, feed_stream) = builder.new_output::<Vec<Feed>>();
-    let (news, news_stream) = builder.new_output::<Vec<News>>();
+    let (news, news_stream) = builder.new_output::<Vec<SourceReport>>();
     let mut feed = OutputBuilder::<_, Builder<Vec<Feed>>>::from(feed);
-    let mut news = OutputBuilder::<_, Builder<Vec<News>>>::from(news);
+    let mut news = OutputBuilder::<_, Builder<Vec<SourceReport>>>::from(news);
     builder.build(move |capabilities| {
         let mut held = Some(capabilities);
         held.iter_mut().flatten().for_each(|capability| capability.downgrade(&pace.first));
@@ -53,7 +53,7 @@ pub(super) fn read<'scope, I: Intake + 'static>(
                     control.drain.load(Ordering::Acquire),
                     control.failed.load(Ordering::Acquire),
                 ) {
-                    news.activate().session(&rights[1]).give(News {
+                    news.activate().session(&rights[1]).give(SourceReport {
                         epoch: *rights[1].time(),
                         worker: index,
                         ..told
@@ -108,7 +108,7 @@ const IN_A_ROW: u32 = 4;
 /// The state of one worker's source.
 pub(super) struct Reading<I> {
     intake: I,
-    pub(super) commands: VecDeque<Command>,
+    pub(super) commands: VecDeque<SourceCommand>,
     /// Records that an epoch may have from this worker before it is cut. A worker may have all of
     /// them, for partitions differ in size.
     max_events: u64,
@@ -119,7 +119,7 @@ pub(super) struct Reading<I> {
     /// Whether it is this worker that says so.
     leads: bool,
     in_epoch: u64,
-    untold: News,
+    untold: SourceReport,
     in_a_row: u32,
     idle: Vec<bool>,
     told_prepared: bool,
@@ -142,7 +142,7 @@ impl<I: Intake> Reading<I> {
             erased: pace.erased.clone(),
             leads,
             in_epoch: 0,
-            untold: News::default(),
+            untold: SourceReport::default(),
             in_a_row: 0,
             idle: Vec::new(),
             told_prepared: false,
@@ -158,7 +158,7 @@ impl<I: Intake> Reading<I> {
             return Step::Yield;
         }
         match self.commands.front() {
-            Some(Command::Cut { last, open, save, .. }) => {
+            Some(SourceCommand::Cut { last, open, save, .. }) => {
                 let (last, open, save) = (*last, *open, *save);
                 self.commands.pop_front();
                 let ended = last && self.intake.is_ended();
@@ -169,7 +169,7 @@ impl<I: Intake> Reading<I> {
                 });
                 return self.cut(marks.collect(), last, open, &mut give);
             }
-            Some(Command::CutAt { replayed, more }) => {
+            Some(SourceCommand::CutAt { replayed, more }) => {
                 let bounds = bounds_of(&replayed.bounds);
                 let (watermark, save) = (RecordedWatermark(replayed.watermark), replayed.save);
                 if self.intake.has_reached(&bounds) {
@@ -189,7 +189,7 @@ impl<I: Intake> Reading<I> {
                 self.intake.open();
                 return self.take(Some(&bounds), &mut give);
             }
-            Some(Command::Beat) | None => {}
+            Some(SourceCommand::Beat) | None => {}
         }
         if self.repeating || self.in_epoch >= self.max_events {
             Step::Wait
@@ -234,7 +234,7 @@ impl<I: Intake> Reading<I> {
     }
 
     /// What the pacer should know and was not told.
-    fn news(&mut self, drain: bool, failed: bool) -> Option<News> {
+    fn news(&mut self, drain: bool, failed: bool) -> Option<SourceReport> {
         let mut news = std::mem::take(&mut self.untold);
         if self.commands.is_empty() {
             let idle: Vec<bool> = self.intake.marks(None).iter().map(|mark| mark.idle).collect();

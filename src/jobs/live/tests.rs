@@ -1,7 +1,7 @@
 //! Epochs over logs with gaps: cut live wherever it falls, then repeated by other seats, with other
 //! blocks, to other ends.
 
-use super::control::Command;
+use super::control::SourceCommand;
 use super::reading::{Reading, Step};
 use super::*;
 use crate::first::First;
@@ -170,7 +170,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn tell(&mut self, seat: usize, command: &Command) {
+    fn tell(&mut self, seat: usize, command: &SourceCommand) {
         self.seats[seat].1.commands.push_back(command.clone());
     }
 }
@@ -214,7 +214,10 @@ fn live(logs: &Logs, seed: u64, peers: usize, epochs: usize) -> Vec<Epoch> {
             while taken < steps && !matches!(run.step(seat, &mut epoch, &mut marks), Step::Wait) {
                 taken += 1;
             }
-            run.tell(seat, &Command::Cut { last: false, open: true, save: None, failed: false });
+            run.tell(
+                seat,
+                &SourceCommand::Cut { last: false, open: true, save: None, failed: false },
+            );
             while !matches!(run.step(seat, &mut epoch, &mut marks), Step::Cut) {}
         }
         epoch.bounds = bounds_of(&marks);
@@ -238,7 +241,7 @@ fn repeat(logs: &Logs, seed: u64, peers: usize, recorded: &[Epoch]) -> Vec<Epoch
             erased: Vec::new(),
             save: None,
         };
-        let command = Command::CutAt { replayed, more: number + 1 < recorded.len() };
+        let command = SourceCommand::CutAt { replayed, more: number + 1 < recorded.len() };
         (0..peers).for_each(|seat| run.tell(seat, &command));
         let (mut epoch, mut marks) = (Epoch::default(), Vec::new());
         let mut open: Vec<usize> = (0..peers).collect();
@@ -265,7 +268,7 @@ fn repeat(logs: &Logs, seed: u64, peers: usize, recorded: &[Epoch]) -> Vec<Epoch
     while run.hand_over(|_| true) {}
     for seat in 0..peers {
         while !matches!(run.step(seat, &mut rest, &mut marks), Step::Wait) {}
-        run.tell(seat, &Command::Cut { last: false, open: true, save: None, failed: false });
+        run.tell(seat, &SourceCommand::Cut { last: false, open: true, save: None, failed: false });
         while !matches!(run.step(seat, &mut rest, &mut marks), Step::Cut) {}
     }
     rest.bounds = bounds_of(&marks);

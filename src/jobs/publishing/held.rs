@@ -45,12 +45,12 @@ pub(super) fn confirm(shared: &Shared, outbox: &mut dyn Outbox, epoch: u64) -> R
 
 /// What keeps it.
 #[derive(Default)]
-pub(super) struct Trouble {
+pub(super) struct Hindrance {
     /// Something does, and whoever watches was told.
     noted: bool,
 }
 
-impl Trouble {
+impl Hindrance {
     pub(super) fn note(&mut self, shared: &Shared, why: Vec<Seen>) {
         self.noted = true;
         shared.status.cannot_publish(why);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 pub(super) const MARK: Duration = Duration::from_secs(1);
 
 /// The mark of how far it is published.
-pub(super) struct Mark {
+pub(super) struct PublishedMark {
     /// Where it stands.
     pub(super) at: u64,
     /// Where it should stand.
@@ -15,10 +15,10 @@ pub(super) struct Mark {
     pub(super) tried: Instant,
 }
 
-impl Mark {
+impl PublishedMark {
     /// One that stands where it should.
-    pub(super) fn at(epoch: u64) -> Mark {
-        Mark { at: epoch, wanted: epoch, tried: Instant::now() }
+    pub(super) fn at(epoch: u64) -> PublishedMark {
+        PublishedMark { at: epoch, wanted: epoch, tried: Instant::now() }
     }
 
     pub(super) fn is_behind(&self) -> bool {

@@ -2,8 +2,8 @@
 //! there, and moves the mark.
 
 use super::Shared;
-use super::held::{Held, Trouble, confirm};
-use super::mark::{MARK, Mark};
+use super::held::{Held, Hindrance, confirm};
+use super::mark::{MARK, PublishedMark};
 use super::queue::Next;
 use super::records::{publications, told};
 use crate::first::{Panicked, Tell, caught};
@@ -34,8 +34,8 @@ pub(super) fn spawn(
     failure: Tell<Panicked>,
 ) -> io::Result<Receiver<()>> {
     let (end, ended) = bounded(0);
-    let mark = Mark::at(marked);
-    let trouble = Trouble::default();
+    let mark = PublishedMark::at(marked);
+    let trouble = Hindrance::default();
     let mut thread = Thread { shared, publisher, outbox, wording, mark, trouble };
     let run = move || {
         let _end = end;
@@ -53,8 +53,8 @@ struct Thread {
     publisher: Publisher,
     outbox: Box<dyn Outbox>,
     wording: Arc<dyn Wording>,
-    mark: Mark,
-    trouble: Trouble,
+    mark: PublishedMark,
+    trouble: Hindrance,
 }
 
 impl Thread {

@@ -5,7 +5,7 @@ mod tests;
 
 use super::topics::TopicsError;
 use crate::files::epochs::{NamedEpoch, NamedOffsets, read_epochs, read_offsets};
-use crate::jobs::history::Stretch;
+use crate::jobs::history::OffsetRanges;
 use crate::jobs::live::Replayed;
 use crate::kafka::admin::Isolation;
 use crate::kafka::{Assigned, KafkaSettings, Position, admin};
@@ -78,7 +78,7 @@ fn instant(millis: Millis) -> String {
 #[derive(Debug)]
 pub(super) struct TopicsRead {
     /// The offsets.
-    pub(super) stretch: Stretch,
+    pub(super) stretch: OffsetRanges,
     /// The epochs that they are cut into, if any.
     pub(super) epochs: Vec<Replayed>,
     /// How many offsets of each partition would be in the span, and cannot be read while a
@@ -148,7 +148,7 @@ impl<'a> TopicsNow<'a> {
             let until = until.get(&(topic, partition)).copied().unwrap_or(from);
             (topic, partition, from, until.max(from))
         });
-        Ok(TopicsRead { stretch: Stretch(stretch.collect()), epochs, held_back })
+        Ok(TopicsRead { stretch: OffsetRanges(stretch.collect()), epochs, held_back })
     }
 
     /// The offsets that a place names.

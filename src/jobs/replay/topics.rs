@@ -13,7 +13,7 @@ use crate::files::error::FileError;
 use crate::first::First;
 use crate::hosting::ResultsOf;
 use crate::hosting::replaying::Replays;
-use crate::jobs::history::{Decided, History, HistoryError};
+use crate::jobs::history::{HistoryError, HistoryPass, ReadPlan};
 use crate::jobs::live::Control;
 use crate::kafka::bounded::Read;
 use crate::kafka::intake::Sight;
@@ -114,7 +114,7 @@ pub fn replay<D: Replays>(
         let progress = Arc::new(Shown::start(stretch.len()));
         shown = Some(Arc::clone(&progress));
         read = Arc::new(move |read| progress.add(read));
-        decided = Some(Decided {
+        decided = Some(ReadPlan {
             stretch,
             receive: collect(epochs.len() as u64, collected.clone(), control.clone()),
             epochs,
@@ -123,7 +123,7 @@ pub fn replay<D: Replays>(
     let failure = First::default();
     let sight = Sight::new(&kafka.brokers, failure.teller());
     let beginning = described.clone();
-    let history = History {
+    let history = HistoryPass {
         kafka: kafka.clone(),
         described: described.clone(),
         closes: true,

@@ -12,7 +12,7 @@ use crate::config::types::Config;
 use crate::first::First;
 use crate::hosting::{After, Hosted};
 use crate::jobs::gather::Gather;
-use crate::jobs::history::{AHEAD, Decided, History, HistoryError};
+use crate::jobs::history::{AHEAD, HistoryError, HistoryPass, ReadPlan};
 use crate::jobs::live::{Control, Replayed};
 use crate::jobs::saving::LoadError;
 use crate::jobs::topics;
@@ -129,7 +129,7 @@ impl<D: Hosted> Computing<'_, D> {
         };
         let folding = fold.start(results)?;
         let again = described.clone();
-        let history = History {
+        let history = HistoryPass {
             kafka,
             described,
             closes: false,
@@ -140,7 +140,7 @@ impl<D: Hosted> Computing<'_, D> {
             after: resumption.after(),
             begin: Arc::new(move |worker, peers| resumption.begin(&again, worker, peers)),
         };
-        let decided = Decided {
+        let decided = ReadPlan {
             stretch,
             epochs: replayed,
             receive: Box::new(move |delivery| gather.receive(delivery)),

@@ -3,7 +3,7 @@
 use super::basis::Basis;
 use super::error::VerifyError;
 use super::lost::Lost;
-use crate::jobs::history::Stretch;
+use crate::jobs::history::OffsetRanges;
 use crate::kafka::compacted::TopicSet;
 use crate::kafka::losses::behind;
 use crate::kafka::{Assigned, KafkaSettings, Position, admin};
@@ -23,7 +23,7 @@ pub fn stretch<S>(
     standing: &Standing,
     basis: Option<&Basis<S>>,
     compacted: TopicSet,
-) -> Result<(Stretch, Lost), VerifyError> {
+) -> Result<(OffsetRanges, Lost), VerifyError> {
     let starts = match basis {
         Some(basis) => Some(basis.manifest.offsets.as_slice()),
         None => standing.starts.as_deref(),
@@ -78,5 +78,5 @@ pub fn stretch<S>(
         goes_on |= compacted.contains(topic) && until < range.end;
         stretch.push((topic, partition, wanted, until));
     }
-    Ok((Stretch(stretch), Lost::new(compacted, goes_on)))
+    Ok((OffsetRanges(stretch), Lost::new(compacted, goes_on)))
 }
