@@ -6,7 +6,7 @@ use crate::config::fault::Faults;
 use crate::config::types::Config;
 use crate::fingerprint::Fingerprint;
 use crate::hosting::replaying::Replays;
-use crate::jobs::replay::{Replay, Replayed, replay};
+use crate::jobs::replay::{Replay, ReplayOutcome, replay};
 use crate::jobs::run::run;
 use crate::jobs::soundness;
 use crate::jobs::start::Asked;
@@ -31,7 +31,11 @@ pub trait AnyDataflow: Sync {
     ///
     /// # Errors
     /// Why that cannot be done.
-    fn replay(&self, config: &Config, asked: &Replay) -> Result<Option<Replayed>, ProgramError>;
+    fn replay(
+        &self,
+        config: &Config,
+        asked: &Replay,
+    ) -> Result<Option<ReplayOutcome>, ProgramError>;
 
     /// Verifies a job of it.
     ///
@@ -89,7 +93,11 @@ impl<D: Replays> AnyDataflow for OneOf<D> {
         Ok(run(config, D::of(config, true)?, asked)?)
     }
 
-    fn replay(&self, config: &Config, asked: &Replay) -> Result<Option<Replayed>, ProgramError> {
+    fn replay(
+        &self,
+        config: &Config,
+        asked: &Replay,
+    ) -> Result<Option<ReplayOutcome>, ProgramError> {
         Ok(replay(config, D::of(config, false)?, asked)?)
     }
 

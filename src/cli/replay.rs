@@ -5,7 +5,7 @@ use super::cluster::ClusterArgs;
 use super::error::ProgramError;
 use super::{GlobalArgs, dataflow, duration, instant, load, print, print_json};
 use crate::hosting::replaying::ReplayFlags;
-use crate::jobs::replay::{Input, Place, Replay, Replayed, SourceFaults, Span};
+use crate::jobs::replay::{Input, Replay, ReplayOutcome, SourceFaults, Span, SpanBound};
 use crate::telemetry::logging;
 use clap::Args;
 use dataflows::event::Millis;
@@ -57,7 +57,7 @@ pub struct ReplayArgs {
         env = "SLUICE_REPLAY_FROM",
         hide_env_values = true
     )]
-    pub from: Option<Place>,
+    pub from: Option<SpanBound>,
     /// And up to here: latest, a timestamp, or offsets; without it the ends as they are at the
     /// start
     #[arg(
@@ -68,7 +68,7 @@ pub struct ReplayArgs {
         env = "SLUICE_REPLAY_UNTIL",
         hide_env_values = true
     )]
-    pub until: Option<Place>,
+    pub until: Option<SpanBound>,
     /// Cuts them into these epochs, as the table epochs has them, and ends with the last; a JSON
     /// object a line
     #[arg(
@@ -124,7 +124,7 @@ impl ReplayArgs {
         match (&self.from, &self.input) {
             (Some(from), _) => Input::Topics(Span {
                 from: from.clone(),
-                until: self.until.clone().unwrap_or(Place::Latest),
+                until: self.until.clone().unwrap_or(SpanBound::Latest),
                 epochs: self.epochs.clone(),
             }),
             (None, input) => Input::Files(input.clone().unwrap_or_default()),
@@ -141,16 +141,16 @@ impl ReplayArgs {
 }
 
 /// Where a replay of topics begins.
-fn first(text: &str) -> Result<Place, String> {
+fn first(text: &str) -> Result<SpanBound, String> {
     place(text)
-        .filter(|place| *place != Place::Latest)
+        .filter(|place| *place != SpanBound::Latest)
         .ok_or_else(|| format!("expected earliest, {ELSEWHERE}"))
 }
 
 /// Where it ends.
-fn last(text: &str) -> Result<Place, String> {
+fn last(text: &str) -> Result<SpanBound, String> {
     place(text)
-        .filter(|place| *place != Place::Earliest)
+        .filter(|place| *place != SpanBound::Earliest)
         .ok_or_else(|| format!("expected latest, {ELSEWHERE}"))
 }
 
@@ -158,16 +158,16 @@ fn last(text: &str) -> Result<Place, String> {
 const ELSEWHERE: &str = "a timestamp such as 2024-03-01 or 2024-03-01T00:00:00Z, a file of offsets \
     that is there, or offsets such as {\"transactions\": {\"0\": 17}}";
 
-fn place(text: &str) -> Option<Place> {
+fn place(text: &str) -> Option<SpanBound> {
     match text.trim() {
-        "earliest" => Some(Place::Earliest),
-        "latest" => Some(Place::Latest),
+        "earliest" => Some(SpanBound::Earliest),
+        "latest" => Some(SpanBound::Latest),
         offsets if offsets.starts_with('{') => {
-            serde_json::from_str(offsets).ok().map(Place::Offsets)
+            serde_json::from_str(offsets).ok().map(SpanBound::Offsets)
         }
         other => match instant(other) {
-            Ok(instant) => Some(Place::Instant(instant)),
-            Err(_) => Path::new(text).is_file().then(|| Place::File(PathBuf::from(text))),
+            Ok(instant) => Some(SpanBound::Instant(instant)),
+            Err(_) => Path::new(text).is_file().then(|| SpanBound::File(PathBuf::from(text))),
         },
     }
 }
@@ -202,7 +202,7 @@ pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     Ok(())
 }
 
-fn describe(replayed: &Replayed, output: &Path) -> String {
+fn describe(replayed: &ReplayOutcome, output: &Path) -> String {
     let cost = format!("{}; results in {}", replayed.summary.cost.line(), output.display());
     let lines = replayed.lines.iter().chain([&cost]);
     lines.map(String::as_str).collect::<Vec<_>>().join("\n")

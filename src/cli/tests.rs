@@ -198,23 +198,23 @@ fn replay_reads_instants_and_durations() {
 
 #[test]
 fn replay_reads_files_or_topics() {
-    use crate::jobs::replay::Place;
+    use crate::jobs::replay::SpanBound;
     let topics = ["--config", "a.toml", "--output", "b", "--from"];
     let replay: replay::ReplayArgs =
         parse(&[&topics[..], &["earliest", "--until", "2024-03-01"]].concat())
             .expect("valid usage");
     assert_eq!(
         (replay.from, replay.until),
-        (Some(Place::Earliest), Some(Place::Instant(1_709_251_200_000)))
+        (Some(SpanBound::Earliest), Some(SpanBound::Instant(1_709_251_200_000)))
     );
     let replay: replay::ReplayArgs =
         parse(&[&topics[..], &[r#"{"transactions":{"0":17}}"#]].concat()).expect("valid usage");
     let offsets = [("transactions".to_string(), [(0, 17)].into())].into();
-    assert_eq!(replay.from, Some(Place::Offsets(offsets)));
+    assert_eq!(replay.from, Some(SpanBound::Offsets(offsets)));
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let replay: replay::ReplayArgs =
         parse(&[&topics[..], &["2024-03-01", "--until", file]].concat()).expect("valid usage");
-    assert_eq!(replay.until, Some(Place::File(file.into())));
+    assert_eq!(replay.until, Some(SpanBound::File(file.into())));
     for wrong in [
         &["--output", "b"][..],
         &["--output", "b", "--from", "earliest"],

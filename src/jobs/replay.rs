@@ -24,7 +24,7 @@ use crate::sink::gathered::{Essentials, Gathered};
 use dataflows::event::Rejected;
 use files::through_dataflow;
 pub use sources::{SourceFault, SourceFaults};
-pub use span::{Place, Span};
+pub use span::{Span, SpanBound};
 use std::path::PathBuf;
 use std::time::Instant;
 pub use summary::{Cost, ReplaySummary};
@@ -103,7 +103,7 @@ const STREAMED: Cadence = Cadence { blocks: 4, ahead: 4 };
 
 /// What came of a replay.
 #[derive(Debug)]
-pub struct Replayed {
+pub struct ReplayOutcome {
     /// As the file has it.
     pub summary: ReplaySummary,
     /// What the dataflow says of it, in lines for a person.
@@ -120,7 +120,7 @@ pub fn replay<D: Replays>(
     config: &Config,
     dataflow: D,
     replay: &Replay,
-) -> Result<Option<Replayed>, ReplayError> {
+) -> Result<Option<ReplayOutcome>, ReplayError> {
     let started = Instant::now();
     let agreed = agreed_on::<D>(&dataflow.settings());
     let mut flags = replay.flags.clone();
@@ -163,7 +163,7 @@ pub fn replay<D: Replays>(
         }
         _ => Vec::new(),
     };
-    Ok(Some(Replayed { summary, lines, faults }))
+    Ok(Some(ReplayOutcome { summary, lines, faults }))
 }
 
 /// That no result would be taken for input the next time.

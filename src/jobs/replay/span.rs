@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 /// A place in the topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum SpanBound {
     /// Their first records.
     Earliest,
     /// Their ends as they are at the start.
@@ -35,9 +35,9 @@ pub enum Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// The first ones.
-    pub from: Place,
+    pub from: SpanBound,
     /// Those after the last ones.
-    pub until: Place,
+    pub until: SpanBound,
     /// A file of epochs as they were recorded; the last one is where it ends.
     pub epochs: Option<PathBuf>,
 }
@@ -103,7 +103,7 @@ impl<'a> TopicsNow<'a> {
         let (first, last) = (self.named(&span.from)?, self.named(&span.until)?);
         let cut = span.epochs.as_ref().map(|path| self.cut(&read_epochs(path)?)).transpose()?;
         self.compare(&first, cut.as_ref().map_or(&last, |(ends, _)| ends))?;
-        if let (Place::Instant(from), Place::Instant(until)) = (&span.from, &span.until)
+        if let (SpanBound::Instant(from), SpanBound::Instant(until)) = (&span.from, &span.until)
             && until < from
         {
             return Err(Crossed::Instants { from: *from, until: *until }.into());
@@ -116,7 +116,7 @@ impl<'a> TopicsNow<'a> {
         };
         // Only an instant may lie behind the beginning of an open transaction.
         let there_from = match span.from {
-            Place::Instant(_) => {
+            SpanBound::Instant(_) => {
                 self.find(&span.from, &first, Position::Earliest, Isolation::Uncommitted)?
             }
             _ => Offsets::new(),
@@ -152,11 +152,11 @@ impl<'a> TopicsNow<'a> {
     }
 
     /// The offsets that a place names.
-    fn named(&self, place: &Place) -> Result<Offsets, TopicsError> {
+    fn named(&self, place: &SpanBound) -> Result<Offsets, TopicsError> {
         match place {
-            Place::Earliest | Place::Latest | Place::Instant(_) => Ok(Offsets::new()),
-            Place::Offsets(offsets) => self.known(offsets),
-            Place::File(path) => self.known(&read_offsets(path)?),
+            SpanBound::Earliest | SpanBound::Latest | SpanBound::Instant(_) => Ok(Offsets::new()),
+            SpanBound::Offsets(offsets) => self.known(offsets),
+            SpanBound::File(path) => self.known(&read_offsets(path)?),
         }
     }
 
@@ -175,16 +175,16 @@ impl<'a> TopicsNow<'a> {
     /// The place, which names these offsets, as offsets that are there, of every partition.
     fn find(
         &self,
-        place: &Place,
+        place: &SpanBound,
         named: &Offsets,
         otherwise: Position,
         isolation: Isolation,
     ) -> Result<Offsets, TopicsError> {
         self.all(isolation, |at| match place {
-            Place::Earliest => Position::Earliest,
-            Place::Latest => Position::Latest,
-            Place::Instant(instant) => Position::Timestamp(*instant),
-            Place::Offsets(_) | Place::File(_) => {
+            SpanBound::Earliest => Position::Earliest,
+            SpanBound::Latest => Position::Latest,
+            SpanBound::Instant(instant) => Position::Timestamp(*instant),
+            SpanBound::Offsets(_) | SpanBound::File(_) => {
                 named.get(&at).map_or(otherwise, |&offset| Position::Offset(offset))
             }
         })

@@ -48,7 +48,7 @@ fn a_span_that_ends_before_it_begins_is_refused() {
         partitions: BTreeMap::from([(Topic::Transactions.id(), vec![0, 1])]),
     };
     let offsets = |first, second| {
-        Place::Offsets(NamedOffsets::from([(
+        SpanBound::Offsets(NamedOffsets::from([(
             "transactions".to_string(),
             BTreeMap::from([(0, first), (1, second)]),
         )]))
@@ -68,7 +68,7 @@ fn a_span_that_ends_before_it_begins_is_refused() {
         "partition 1 of `transactions` would be read from offset 17 until offset 16:"
     ));
     assert_eq!(
-        refused(Place::Instant(1_000), Place::Instant(999)),
+        refused(SpanBound::Instant(1_000), SpanBound::Instant(999)),
         "the topics would be read from 1970-01-01T00:00:01Z until 1970-01-01T00:00:00.999Z: \
          that ends before it begins; correct --from or --until"
     );
@@ -109,22 +109,22 @@ fn what_an_open_transaction_holds_back_of_a_span_is_counted() {
     let decide =
         |from, until, epochs| now.decide(&Span { from, until, epochs }).expect("it is there");
     let offsets = |next| {
-        Place::Offsets(NamedOffsets::from([(
+        SpanBound::Offsets(NamedOffsets::from([(
             kafka.topic_name(Topic::Rewards.id()).to_string(),
             BTreeMap::from([(1, next)]),
         )]))
     };
-    let instant = |second: i64| Place::Instant(second * 1_000);
+    let instant = |second: i64| SpanBound::Instant(second * 1_000);
     for (from, until, end, held_back) in [
-        (Place::Earliest, Place::Latest, 4, 5),
-        (offsets(4), Place::Latest, 4, 5),
-        (instant(2), Place::Latest, 4, 5),
-        (instant(8), Place::Latest, 4, 2),
-        (Place::Earliest, offsets(4), 4, 0),
-        (Place::Earliest, offsets(3), 3, 0),
-        (Place::Earliest, instant(3), 2, 0),
-        (Place::Earliest, instant(7), 4, 2),
-        (Place::Earliest, instant(10), 4, 5),
+        (SpanBound::Earliest, SpanBound::Latest, 4, 5),
+        (offsets(4), SpanBound::Latest, 4, 5),
+        (instant(2), SpanBound::Latest, 4, 5),
+        (instant(8), SpanBound::Latest, 4, 2),
+        (SpanBound::Earliest, offsets(4), 4, 0),
+        (SpanBound::Earliest, offsets(3), 3, 0),
+        (SpanBound::Earliest, instant(3), 2, 0),
+        (SpanBound::Earliest, instant(7), 4, 2),
+        (SpanBound::Earliest, instant(10), 4, 5),
     ] {
         let what = format!("{from:?} {until:?}");
         let TopicsRead { stretch, held_back: held, .. } = decide(from, until, None);
@@ -143,6 +143,6 @@ fn what_an_open_transaction_holds_back_of_a_span_is_counted() {
         assert_eq!(held, expected, "{what}");
     }
     open.commit_transaction(patience).expect("it ends");
-    assert!(decide(Place::Earliest, Place::Latest, None).held_back.is_empty());
+    assert!(decide(SpanBound::Earliest, SpanBound::Latest, None).held_back.is_empty());
     admin::delete_topics(&kafka).expect("the topics are there");
 }
