@@ -1,6 +1,9 @@
 //! The table of arrivals.
 
-use crate::table::{Column, Erase, Keep, Kind, Rule, Table};
+use crate::table::{Column, Erase, Keep, Kind, Rule, Table, Untold, When};
+
+/// All that is seen of a customer follows from records of one key.
+const OF_THEIRS: &[When] = &[When::Of("customer_id")];
 
 /// One row a customer.
 pub(super) fn arrivals() -> Table {
@@ -9,15 +12,16 @@ pub(super) fn arrivals() -> Table {
         help: "How often a customer came, and when first and last.",
         columns: vec![
             Column::of("customer_id", Kind::Bigint, "Whose."),
-            Column::of("arrivals", Kind::Bigint, "How many arrivals."),
-            Column::of("first", Kind::Timestamp, "When the first was."),
-            Column::of("last", Kind::Timestamp, "When the last was."),
-            Column::of("epoch", Kind::Bigint, "The epoch that wrote it last."),
+            Column::of("arrivals", Kind::Bigint, "How many arrivals.").untold(OF_THEIRS),
+            Column::of("first", Kind::Timestamp, "When the first was.").untold(OF_THEIRS),
+            Column::of("last", Kind::Timestamp, "When the last was.").untold(OF_THEIRS),
+            Column::of("epoch", Kind::Bigint, "The epoch that wrote it last.").untold(OF_THEIRS),
         ],
         own: Vec::new(),
         key: &["customer_id"],
         rule: Rule::Changes { again: false },
         keep: Keep::All,
         erase: Erase::Rows { customer: "customer_id", instant: None, of_before: &[] },
+        untold: Untold::both(OF_THEIRS),
     }
 }

@@ -116,6 +116,20 @@ counts! {
     Decisions = decisions: u64,
 }
 
+impl Count {
+    /// Whether it counts profiles too, of which a compacted topic keeps the last one of each
+    /// customer, or follows from them.
+    pub fn follows_profiles(self) -> bool {
+        use Count::*;
+        match self {
+            Records | Duplicates | Replaced | Corrected | Erased | UnreadErasures => true,
+            Transactions | Interactions | Rewards | NoInteraction | BeforeInteraction
+            | AfterWindow | Retracted | ErasedFolded | PastHistory | Late | Learned | Pending
+            | Decisions => false,
+        }
+    }
+}
+
 impl Counts {
     /// No event seen.
     pub fn none() -> Self {

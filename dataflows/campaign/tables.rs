@@ -5,7 +5,7 @@ mod events;
 mod sums;
 
 use crate::event::tables as common;
-use crate::table::{Column, Kind, Table};
+use crate::table::{Column, Kind, Table, When};
 
 /// Names of the tables.
 pub mod name {
@@ -55,6 +55,14 @@ const FEW: u64 = 4;
 
 /// Epochs whose small rows go together.
 const MANY: u64 = 64;
+
+// Profiles are what a compacted topic has: a column says where it follows from one.
+
+/// Rows of people whose profiles may be gone.
+const OF_THEIRS: &[When] = &[When::Of("customer_id")];
+
+/// Rows that were written when profiles were gone already.
+const LATER: &[When] = &[When::Since("epoch")];
 
 /// The column of the epoch that wrote a row last.
 fn epoch() -> Column {

@@ -124,7 +124,9 @@ impl ContextMap {
             match formula(feature) {
                 _ if feature == INTERCEPT => map.settled.push(|_| 1.0, transform, position),
                 Some(Formula::Share(count)) => map.shares.push(count, transform, position),
-                Some(Formula::Settled(function)) => map.settled.push(function, transform, position),
+                Some(Formula::Settled(function) | Formula::OfProfile(function)) => {
+                    map.settled.push(function, transform, position)
+                }
                 Some(Formula::AtInstant(function)) => {
                     map.at_instant.push(function, transform, position)
                 }

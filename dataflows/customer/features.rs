@@ -6,7 +6,7 @@
 mod table;
 
 use super::ContextMap;
-use super::formulas::Formula::{self, AtInstant, Settled, Share};
+use super::formulas::Formula::{self, AtInstant, OfProfile, Settled, Share};
 use super::formulas::{MAX_DECIMALS, Moment, Rules, Standing, State};
 use super::summary::Layout;
 use crate::event::{Millis, Purchase};
@@ -111,10 +111,18 @@ impl Features {
         let moment = Moment::new(Standing::new(&self.rules, state), at, threshold);
         out.extend(self.columns.iter().map(|column| match column.formula {
             Share(count) => moment.standing.share(count),
-            Settled(function) => function(&moment.standing),
+            Settled(function) | OfProfile(function) => function(&moment.standing),
             AtInstant(function) => function(&moment),
         }));
     }
+}
+
+/// Whether a feature follows from the profile of a customer, or from the instant that its row holds
+/// for, which a profile may have set.
+pub fn follows_profile(name: &str) -> bool {
+    TABLE.iter().any(|entry| {
+        matches!(entry, One(of, AtInstant(_) | OfProfile(_), _) if *of == name)
+    })
 }
 
 /// What is wrong with the settings themselves.

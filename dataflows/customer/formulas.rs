@@ -26,9 +26,11 @@ pub(super) const MAX_DECIMALS: u32 = 4;
 pub(super) enum Formula {
     /// The share of the purchases that are in this count.
     Share(usize),
-    /// From purchases and profile alone.
+    /// From purchases alone.
     Settled(fn(&Standing<'_>) -> f64),
-    /// From the instant too.
+    /// From the profile too.
+    OfProfile(fn(&Standing<'_>) -> f64),
+    /// From the instant too, which may be that of a profile.
     AtInstant(fn(&Moment<'_>) -> f64),
 }
 

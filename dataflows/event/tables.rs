@@ -1,7 +1,7 @@
 //! Tables that every dataflow has: of records that could not be taken, and of erasures.
 
 use super::Rejected;
-use crate::table::{Blank, Column, Erase, Keep, Kind, Own, Rule, Table};
+use crate::table::{Blank, Column, Erase, Keep, Kind, Own, Rule, Table, Untold, When};
 use Kind::{Bigint, Bytes, Integer, Text, Timestamp};
 
 /// The table of records that could not be taken.
@@ -46,6 +46,7 @@ pub fn dead_letters() -> Table {
                 ("blanked", Blank::Epoch),
             ],
         },
+        untold: Untold::surplus(&[When::Since("epoch"), When::From("topic")]),
     }
 }
 
@@ -58,8 +59,12 @@ pub fn erasures(counts: Vec<Column>, learned: &'static str) -> Table {
         Column::of("instant", Timestamp, "Up to when; infinity: for ever."),
     ];
     let ends = [
-        Column::of("digest_before", Text, "That of the model before the epoch.").or_null(),
-        Column::of("digest_after", Text, "That of the model after the epoch.").or_null(),
+        Column::of("digest_before", Text, "That of the model before the epoch.")
+            .or_null()
+            .untold(&[When::Since("epoch")]),
+        Column::of("digest_after", Text, "That of the model after the epoch.")
+            .or_null()
+            .untold(&[When::Since("epoch")]),
         Column::of("repetition", Bigint, "Which of those of an epoch.").numbering(),
     ];
     Table {
@@ -76,5 +81,6 @@ pub fn erasures(counts: Vec<Column>, learned: &'static str) -> Table {
             instant: "instant",
             learned,
         },
+        untold: Untold::NONE,
     }
 }

@@ -2,10 +2,12 @@
 
 use super::Keyed;
 use crate::event::tables::{dead_letters, erasures};
-use crate::table::{Column, Kind, Table};
+use crate::table::{Column, Kind, Table, When};
 
 /// All of them, in the order in which an epoch's rows are told: its own, erasures, dead letters.
 pub fn tables<K: Keyed>() -> [Table; 3] {
-    let events = Column::of("events", Kind::Bigint, "How many events went.").or_null();
+    let events = Column::of("events", Kind::Bigint, "How many events went.")
+        .or_null()
+        .untold(&[When::Since("epoch")]);
     [K::table(), erasures(vec![events], "events"), dead_letters()]
 }

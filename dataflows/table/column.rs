@@ -1,5 +1,6 @@
 //! Columns: names, types and units.
 
+use super::When;
 use std::borrow::Cow;
 
 /// The type of a column.
@@ -54,13 +55,17 @@ pub struct Column {
     /// What a view that moves with the clock has in its place, where it moves: an expression in SQL
     /// over the row `f`, the instant `n.instant` and the settings `c`.
     pub now: Option<&'static str>,
+    /// In which rows it cannot be computed again where records are gone that were read; `None`: in
+    /// none.
+    pub untold: Option<&'static [When]>,
 }
 
 impl Column {
     /// One that always has a value.
     pub fn of(name: impl Into<Cow<'static, str>>, kind: Kind, help: &'static str) -> Column {
-        let (null, once, numbers, running, now) = (false, false, false, false, None);
-        Column { name: name.into(), kind, null, help, once, numbers, running, now }
+        let (null, once, numbers, running) = (false, false, false, false);
+        let (name, now, untold) = (name.into(), None, None);
+        Column { name, kind, null, help, once, numbers, running, now, untold }
     }
 
     /// Whether it is there because it is configured.
@@ -91,6 +96,11 @@ impl Column {
     /// With this in its place in a view that moves with the clock.
     pub fn now(self, now: Option<&'static str>) -> Column {
         Column { now, ..self }
+    }
+
+    /// In rows of which all of these hold it cannot be computed again where records are gone.
+    pub fn untold(self, when: &'static [When]) -> Column {
+        Column { untold: Some(when), ..self }
     }
 }
 

@@ -8,10 +8,12 @@
 mod column;
 mod erase;
 mod keep;
+mod untold;
 
 pub use column::{By, Column, Kind, Own};
 pub use erase::{Blank, Erase};
 pub use keep::{Dated, Keep};
+pub use untold::{Untold, When};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +36,8 @@ pub struct Table {
     pub keep: Keep,
     /// What becomes of the rows of a person who is erased.
     pub erase: Erase,
+    /// Which rows cannot be told where records are gone that were read.
+    pub untold: Untold,
 }
 
 /// What a row does to the one of its key that is there.
@@ -126,6 +130,8 @@ impl Table {
         let mut wanted: Vec<&str> = self.key.to_vec();
         wanted.extend(self.keep.columns());
         wanted.extend(self.erase.columns());
+        let of_columns = self.columns.iter().filter_map(|column| column.untold).flatten();
+        wanted.extend(self.untold.conditions().chain(of_columns).map(|when| when.column()));
         if let Rule::Replaces { counts } = self.rule {
             wanted.extend(counts);
         }
@@ -162,6 +168,7 @@ mod tests {
             rule: Rule::Replaces { counts: None },
             keep: Keep::All,
             erase: Erase::Rows { customer: "customer_id", instant: None, of_before: &[] },
+            untold: Untold::NONE,
         }
     }
 
@@ -188,6 +195,7 @@ mod tests {
                 },
                 ..table()
             },
+            Table { untold: Untold::surplus(&[When::With("nobody")]), ..table() },
         ] {
             assert_eq!(unknown.faults(), ["visits: there is no column `nobody`"]);
         }

@@ -2,9 +2,10 @@
 //! it follows from the table of counts, so that nothing is counted and shown nowhere.
 
 use crate::hosting::replaying::NamedFigures;
+use crate::sink::gathered::{EpochCounts, by_names};
 use dataflows::campaign::output::{Count, Counts};
 use serde::{Serialize, Serializer};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The totals of all counts, written by their names.
@@ -25,6 +26,17 @@ pub type UnmatchedReason = (&'static str, i64);
 impl Serialize for Counted {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.figures().serialize(serializer)
+    }
+}
+
+impl EpochCounts for Counts {
+    fn json(&self) -> Value {
+        by_names(self)
+    }
+
+    fn untold(&self) -> Vec<&'static str> {
+        let untold = Count::ALL.iter().filter(|count| count.follows_profiles());
+        untold.map(|count| count.name()).collect()
     }
 }
 

@@ -137,8 +137,8 @@ impl EpochResults {
 }
 
 impl Gathered for EpochResults {
-    fn profiled(&self) -> &[CustomerId] {
-        &self.profiled
+    fn profiled(&self) -> Option<&[CustomerId]> {
+        Some(&self.profiled)
     }
 
     fn take_owed(&mut self, topics: &TopicNames) -> Owed {

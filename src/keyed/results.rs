@@ -1,13 +1,14 @@
 //! All that one epoch of a small dataflow changed, gathered from the workers.
 
 use crate::sink::Link;
-use crate::sink::gathered::{ErasedCustomer, Essentials, Gathered};
+use crate::sink::gathered::{EpochCounts, ErasedCustomer, Essentials, Gathered, by_names};
 use crate::sink::outbox::Owed;
 use crate::source::{TopicNames, TopicUuids};
 use dataflows::epoch::Closed;
 use dataflows::event::Rejected;
 use dataflows::keyed::{KeyedCounts, KeyedErasure, KeyedOutput, ViewChange, ViewSum};
 use dataflows::source::{Kept, TopicId};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Everything that one epoch changed, in no particular order.
@@ -110,5 +111,16 @@ impl<V: Send + 'static> Gathered for KeyedResults<V> {
             learned: false,
         };
         self.erasures.iter().map(erased).collect()
+    }
+}
+
+impl EpochCounts for KeyedCounts {
+    fn json(&self) -> Value {
+        by_names(self)
+    }
+
+    /// All of them count whatever is read.
+    fn untold(&self) -> Vec<&'static str> {
+        vec!["records", "erased", "unread_erasures"]
     }
 }

@@ -38,10 +38,10 @@ pub trait Gathered: Any + Send {
         self.erasures().iter().map(|erased| (erased.customer, erased.gone_until)).collect()
     }
 
-    /// Customers whose records it has read of topics of which only the last record of each stays,
-    /// where that was asked for.
-    fn profiled(&self) -> &[CustomerId] {
-        &[]
+    /// Customers whose records it has read of topics that may be compacted, where that was asked
+    /// for; `None`: nobody knows.
+    fn profiled(&self) -> Option<&[CustomerId]> {
+        None
     }
 
     /// What it has to publish; it is no longer in it.
@@ -101,12 +101,14 @@ impl<'a> Essentials<'a> {
 pub trait EpochCounts: Debug {
     /// As it is recorded.
     fn json(&self) -> Value;
+
+    /// The names of those that cannot be computed again where records are gone that were read.
+    fn untold(&self) -> Vec<&'static str>;
 }
 
-impl<T: Serialize + Debug> EpochCounts for T {
-    fn json(&self) -> Value {
-        serde_json::to_value(self).expect("numbers by their names always are JSON")
-    }
+/// Counts as they are recorded.
+pub fn by_names(counts: &impl Serialize) -> Value {
+    serde_json::to_value(counts).expect("numbers by their names always are JSON")
 }
 
 /// A person who is erased.

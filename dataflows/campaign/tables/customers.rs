@@ -1,21 +1,23 @@
 //! The table of customers, of whose features some move with the clock.
 
-use super::{customer, epoch, name};
-use crate::table::{Column, Erase, Keep, Kind, Rule, Table};
+use super::{OF_THEIRS, customer, epoch, name};
+use crate::customer::features::follows_profile;
+use crate::table::{Column, Erase, Keep, Kind, Rule, Table, Untold, When};
 use Kind::{Float8, Timestamp};
 
 pub(super) fn customer_features(features: &[String]) -> Table {
     let feature = |name: &String| {
         let column = Column::of(name.clone(), Float8, "The feature of that name.").or_null();
         let moving = MOVING.iter().find(|(moving, _)| moving == name);
-        column.now(moving.map(|(_, now)| *now))
+        let column = column.now(moving.map(|(_, now)| *now));
+        if follows_profile(name) { column.untold(OF_THEIRS) } else { column }
     };
     let as_of = Column::of("as_of", Timestamp, "The instant that its values hold for.");
     let ends = [
-        as_of.now(Some("n.instant")),
+        as_of.now(Some("n.instant")).untold(OF_THEIRS),
         Column::of("last_purchase", Timestamp, "The last purchase.").or_null(),
-        Column::of("signup", Timestamp, "The signup.").or_null(),
-        epoch(),
+        Column::of("signup", Timestamp, "The signup.").or_null().untold(OF_THEIRS),
+        epoch().untold(OF_THEIRS),
     ];
     Table {
         name: name::CUSTOMER_FEATURES,
@@ -26,6 +28,8 @@ pub(super) fn customer_features(features: &[String]) -> Table {
         rule: Rule::Changes { again: false },
         keep: Keep::All,
         erase: Erase::Rows { customer: "customer_id", instant: None, of_before: &[] },
+        // One who has nothing but a profile is there because of it.
+        untold: Untold::surplus(&[When::Of("customer_id"), When::Without("last_purchase")]),
     }
 }
 

@@ -1,9 +1,12 @@
 //! Tables of what happened to somebody: interactions, decisions, erasures.
 
-use super::{FEW, customer, epoch, name};
+use super::{FEW, LATER, OF_THEIRS, customer, epoch, name};
 use crate::event::tables as common;
-use crate::table::{Column, Dated, Erase, Keep, Kind, Rule, Table};
+use crate::table::{Column, Dated, Erase, Keep, Kind, Rule, Table, Untold, When};
 use Kind::{Bigint, Boolean, Float8, Float8s, Smallint, Smallints, Text, Timestamp};
+
+/// Interactions that carry out a decision, which follows from a model.
+const DECIDED: &[When] = &[When::With("decision_key")];
 
 pub(super) fn interactions() -> Table {
     Table {
@@ -16,12 +19,17 @@ pub(super) fn interactions() -> Table {
             Column::of("ts", Timestamp, "Its instant."),
             Column::of("arm", Smallint, "The arm played."),
             Column::of("reward", Float8, "What it counts; NULL while unknown.").or_null(),
-            Column::of("propensity", Float8, "Probability with which the arm was chosen."),
+            Column::of("propensity", Float8, "Probability with which the arm was chosen.")
+                .untold(DECIDED),
             Column::of("learned", Boolean, "Whether it has entered the model."),
             Column::of("decision_key", Bigint, "The decision that it carried out.").or_null(),
-            Column::of("model_version", Bigint, "The version that decided.").or_null(),
-            Column::of("context", Smallints, "Its context in Q12, once learned.").or_null(),
-            epoch(),
+            Column::of("model_version", Bigint, "The version that decided.")
+                .or_null()
+                .untold(DECIDED),
+            Column::of("context", Smallints, "Its context in Q12, once learned.")
+                .or_null()
+                .untold(OF_THEIRS),
+            epoch().untold(OF_THEIRS),
         ],
         own: Vec::new(),
         key: &["customer_id", "interaction_key"],
@@ -38,6 +46,7 @@ pub(super) fn interactions() -> Table {
             instant: Some("ts"),
             of_before: &["context"],
         },
+        untold: Untold::NONE,
     }
 }
 
@@ -50,15 +59,19 @@ pub(super) fn decisions() -> Table {
             customer(),
             Column::of("decision_key", Bigint, "Frozen hash of its id."),
             Column::of("ts", Timestamp, "The instant asked for."),
-            Column::of("arm", Smallint, "The arm; NULL where every arm was excluded.").or_null(),
-            Column::of("campaign_name", Text, "The arm's name.").or_null(),
-            Column::of("propensity", Float8, "Probability with which it was chosen."),
-            Column::of("expected_reward", Float8, "The estimate of the arm's reward."),
-            Column::of("uncertainty", Float8, "The width of that estimate."),
-            Column::of("scores", Float8s, "Score of every arm, in their order."),
-            Column::of("model_version", Bigint, "The version that decided; 0 before any."),
+            Column::of("arm", Smallint, "The arm; NULL where every arm was excluded.")
+                .or_null()
+                .untold(LATER),
+            Column::of("campaign_name", Text, "The arm's name.").or_null().untold(LATER),
+            Column::of("propensity", Float8, "Probability with which it was chosen.").untold(LATER),
+            Column::of("expected_reward", Float8, "The estimate of the arm's reward.")
+                .untold(LATER),
+            Column::of("uncertainty", Float8, "The width of that estimate.").untold(LATER),
+            Column::of("scores", Float8s, "Score of every arm, in their order.").untold(LATER),
+            Column::of("model_version", Bigint, "The version that decided; 0 before any.")
+                .untold(LATER),
             Column::of("policy", Text, "The policy that decided."),
-            Column::of("context", Smallints, "The context in Q12."),
+            Column::of("context", Smallints, "The context in Q12.").untold(LATER),
             epoch(),
         ],
         own: Vec::new(),
@@ -73,6 +86,7 @@ pub(super) fn decisions() -> Table {
             setting: "keep_decisions",
         },
         erase: Erase::Rows { customer: "customer_id", instant: Some("ts"), of_before: &[] },
+        untold: Untold::NONE,
     }
 }
 
@@ -82,7 +96,7 @@ pub(super) fn erasures() -> Table {
         count("transactions"),
         count("interactions"),
         count("rewards"),
-        count("profiles"),
+        count("profiles").untold(LATER),
         count("learned"),
         count("decisions"),
         Column::of("folded", Bigint, "Contributions to models that stay in them."),

@@ -1,8 +1,14 @@
 //! Tables of sums over many: models, thresholds, arms by day, segments, what epochs brought.
 
-use super::{MANY, epoch, name};
-use crate::table::{Column, Dated, Erase, Keep, Kind, Own, Rule, Table};
+use super::{LATER, MANY, epoch, name};
+use crate::table::{Column, Dated, Erase, Keep, Kind, Own, Rule, Table, Untold, When};
 use Kind::{Bigint, Boolean, Bytes, Day, Decimal, Float8, Float8s, Smallint, Text};
+
+/// Versions whose sums lack something of profiles.
+const LATER_VERSIONS: &[When] = &[When::Since("version")];
+
+/// Rows that any profile may be in.
+const ALWAYS: &[When] = &[];
 
 pub(super) fn model_versions() -> Table {
     Table {
@@ -13,9 +19,12 @@ pub(super) fn model_versions() -> Table {
             Column::of("arm", Smallint, "The arm."),
             Column::of("n", Bigint, "Interactions learned."),
             Column::of("a", Bytes, "Upper triangle of the sums of products, 128 bits each.")
-                .or_null(),
-            Column::of("b", Bytes, "Sums of contexts by rewards, 128 bits each.").or_null(),
-            Column::of("theta", Float8s, "The coefficients."),
+                .or_null()
+                .untold(LATER_VERSIONS),
+            Column::of("b", Bytes, "Sums of contexts by rewards, 128 bits each.")
+                .or_null()
+                .untold(LATER_VERSIONS),
+            Column::of("theta", Float8s, "The coefficients.").untold(LATER_VERSIONS),
         ],
         own: vec![Own::flag("pinned"), Own::clock("created_at")],
         key: &["version", "arm"],
@@ -27,6 +36,8 @@ pub(super) fn model_versions() -> Table {
             setting: "keep_models",
         },
         erase: Erase::Sums { columns: &["a", "b"], group: "arm", version: "version" },
+        // Whether contexts have changed the sums follows from profiles, too.
+        untold: Untold::both(LATER_VERSIONS),
     }
 }
 
@@ -44,6 +55,7 @@ pub(super) fn thresholds() -> Table {
         rule: Rule::Agrees,
         keep: Keep::All,
         erase: Erase::Nobody { because: "many have given to it, and it is published" },
+        untold: Untold::NONE,
     }
 }
 
@@ -58,13 +70,14 @@ pub(super) fn arm_stats() -> Table {
             Column::of("interactions", Bigint, "Interactions learned."),
             Column::of("responses", Bigint, "Those with a reward above zero."),
             Column::of("reward", Decimal(None), "Sum of their rewards."),
-            epoch(),
+            epoch().untold(LATER),
         ],
         own: Vec::new(),
         key: &["day", "arm"],
         rule: Rule::Replaces { counts: Some("interactions") },
         keep: Keep::All,
         erase: Erase::Nobody { because: "what somebody gave to it is taken back" },
+        untold: Untold::NONE,
     }
 }
 
@@ -78,15 +91,18 @@ pub(super) fn segments(decimals: u32) -> Table {
             flag("is_at_risk"),
             flag("is_frequent_buyer"),
             flag("is_recent_active"),
-            Column::of("customers", Bigint, "How many."),
-            Column::of("monetary", Decimal(Some(decimals)), "Sum of their purchases."),
-            epoch(),
+            Column::of("customers", Bigint, "How many.").untold(ALWAYS),
+            Column::of("monetary", Decimal(Some(decimals)), "Sum of their purchases.")
+                .untold(ALWAYS),
+            epoch().untold(ALWAYS),
         ],
         own: Vec::new(),
         key: &["is_high_value", "is_at_risk", "is_frequent_buyer", "is_recent_active"],
         rule: Rule::Replaces { counts: Some("customers") },
         keep: Keep::All,
         erase: Erase::Nobody { because: "what somebody gave to it is taken back" },
+        // Who shares the flags follows from profiles.
+        untold: Untold::both(ALWAYS),
     }
 }
 
@@ -97,15 +113,17 @@ pub(super) fn model_metrics() -> Table {
         help: "What an epoch brought.",
         columns: vec![
             count("epoch", "The epoch."),
-            count("events", "Records read."),
+            count("events", "Records read.").untold(LATER),
             count("interactions", "Interactions that appeared, less those that went."),
             count("decisions", "Decisions made."),
-            Column::of("mean_reward", Float8, "That of what was learned or corrected.").or_null(),
+            Column::of("mean_reward", Float8, "That of what was learned or corrected.")
+                .or_null()
+                .untold(LATER),
             count("late", "Records later than allowed."),
-            count("duplicates", "Records that were there before."),
-            count("corrected", "Interactions corrected after they were learned."),
+            count("duplicates", "Records that were there before.").untold(LATER),
+            count("corrected", "Interactions corrected after they were learned.").untold(LATER),
             count("pending", "Interactions that wait after it.").running(),
-            count("dead_letters", "Records rejected."),
+            count("dead_letters", "Records rejected.").untold(LATER),
         ],
         own: vec![Own::clock("committed_at"), Own::measure("events_per_second")],
         key: &["epoch"],
@@ -118,5 +136,6 @@ pub(super) fn model_metrics() -> Table {
             setting: "keep_model_metrics",
         },
         erase: Erase::Nobody { because: "it counts what an epoch brought" },
+        untold: Untold::NONE,
     }
 }

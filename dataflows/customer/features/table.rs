@@ -1,7 +1,7 @@
 //! The table of features: which there are, in the order of their columns, with unit, range and
 //! formula.
 
-use crate::customer::formulas::Formula::{self, AtInstant, Settled, Share};
+use crate::customer::formulas::Formula::{self, AtInstant, OfProfile, Settled, Share};
 use crate::customer::formulas::flag;
 use crate::customer::summary::Layout;
 use crate::settings::InputSettings;
@@ -106,27 +106,27 @@ pub(super) const TABLE: &[Entry] = &[
     ),
     One(
         "email_open_rate",
-        Settled(|s| s.of_profile(|p| p.email_open_rate)),
+        OfProfile(|s| s.of_profile(|p| p.email_open_rate)),
         "Share of mails opened, by the profile; 0 without one; 0 to 1.",
     ),
     One(
         "complaint_count",
-        Settled(|s| s.of_profile(|p| p.complaint_count)),
+        OfProfile(|s| s.of_profile(|p| p.complaint_count)),
         "Complaints, by the profile; 0 without one; >= 0.",
     ),
     One(
         "is_premium_member",
-        Settled(|s| s.of_profile(|p| flag(p.premium))),
+        OfProfile(|s| s.of_profile(|p| flag(p.premium))),
         "1 for a premium member, by the profile; 0 without one.",
     ),
     One(
         "avg_discount_pct",
-        Settled(|s| s.avg_discount()),
+        OfProfile(|s| s.avg_discount()),
         "Share of purchases with a discount, by the profile; 0 without one; 0 to 1.",
     ),
     One(
         "discount_sensitivity",
-        Settled(|s| s.discount_sensitivity()),
+        OfProfile(|s| s.discount_sensitivity()),
         "avg_discount_pct x (1 - exp(-frequency/10)); 0 to 1.",
     ),
     One(

@@ -65,7 +65,10 @@ impl Lost {
         if self.from.is_none() {
             return;
         }
-        self.customers.extend(results.profiled());
+        match results.profiled() {
+            Some(customers) => self.customers.extend(customers),
+            None => self.anybody = true,
+        }
         self.customers.extend(results.erased().iter().map(|(customer, _)| *customer));
         // Whose a record is that cannot be read, nobody knows.
         self.anybody |=
@@ -102,8 +105,11 @@ impl Lost {
 mod tests {
     use super::*;
     use crate::campaign::results::EpochResults;
+    use crate::keyed::results::KeyedResults;
+    use dataflows::arrivals::{Arrivals, ArrivalsOf};
     use dataflows::epoch::Closed;
     use dataflows::event::Topic;
+    use dataflows::keyed::Keyed;
 
     fn epoch(epoch: u64, read: u64, profiled: &[CustomerId]) -> EpochResults {
         let closed = Closed {
@@ -135,5 +141,14 @@ mod tests {
         assert_eq!(lost.doubt(&names), Some(doubt.clone()));
         let goes_on = Lost { anybody: true, ..lost };
         assert_eq!(goes_on.doubt(&names), Some(Doubt { customers: None, ..doubt }));
+    }
+
+    #[test]
+    fn records_of_whom_no_epoch_tells_may_be_anybodys() {
+        let topic = Arrivals::topics()[0];
+        let mut lost = Lost::new([topic].into_iter().collect(), false);
+        lost.take(&KeyedResults::<ArrivalsOf>::new(1), Some(&vec![(topic, 0, 2)]));
+        let doubt = lost.doubt(&TopicNames::own(Arrivals::topics())).expect("records are gone");
+        assert_eq!((doubt.from, doubt.customers), (1, None));
     }
 }

@@ -9,7 +9,6 @@ use crate::hexadecimal::{digest_from_hex, hexadecimal};
 use crate::hosting::LookedAtAgain;
 use crate::postgres::PostgresSettings;
 use crate::postgres::comparison::difference::NAMED;
-use crate::postgres::comparison::doubt::COUNTS;
 use crate::postgres::comparison::{Findings, Recorded, Standing};
 use crate::postgres::recorded::records_of;
 use crate::postgres::retention::Gone;
@@ -208,8 +207,9 @@ impl Checker {
             names.partition(|name| is_counted(name));
         let names =
             counted.into_iter().filter(|name| expected[name.as_str()] != found[name.as_str()]);
+        let untold = if self.lost.is_any() { results.counts.untold() } else { Vec::new() };
         let (untold, names): (Vec<&String>, Vec<&String>) =
-            names.partition(|name| self.lost.is_any() && COUNTS.contains(&name.as_str()));
+            names.partition(|name| untold.contains(&name.as_str()));
         self.findings.untold += untold.len() as u64;
         for name in &names {
             self.findings.differs(

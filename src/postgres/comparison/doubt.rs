@@ -1,16 +1,13 @@
 //! What cannot be told: a compacted topic no longer has some records that the job has read, so that
 //! what followed from them is not computed again.
 //!
-//! Which records they were is not known. Only profiles are in topics that may be compacted, and the
-//! cleaner removes a record when a newer one of its key is there: so it is known whose they may
-//! have been, and what may follow from a profile. Purchases, contacts, rewards, their counts and
-//! sums, thresholds, and everything of customers who have no profile do not: these are compared as
-//! ever.
+//! Which records they were is not known, but whose they may have been: the cleaner removes a record
+//! when a newer one of its key is there. What of a table follows from them is declared with it
+//! ([`When`]): all else is compared as ever.
 
 use crate::table::value::number;
-use dataflows::campaign::tables::name;
 use dataflows::event::CustomerId;
-use dataflows::table::Table;
+use dataflows::table::{Kind, Table, When};
 use std::collections::BTreeSet;
 
 /// What cannot be told.
@@ -43,107 +40,49 @@ pub struct Row<'a> {
     pub values: &'a [Option<&'a [u8]>],
 }
 
-/// Columns of `customer_features` that follow from profiles, or from the instant that a row holds
-/// for, which a profile may have set.
-const OF_PROFILES: [&str; 14] = [
-    "recency",
-    "days_since_signup",
-    "email_open_rate",
-    "complaint_count",
-    "is_premium_member",
-    "avg_discount_pct",
-    "discount_sensitivity",
-    "is_high_value",
-    "is_at_risk",
-    "is_recent_active",
-    "clv_score",
-    "as_of",
-    "signup",
-    "epoch",
-];
-
-/// Columns of `decisions` that follow from the model or the context.
-const DECIDED: [&str; 8] = [
-    "arm",
-    "campaign_name",
-    "propensity",
-    "expected_reward",
-    "uncertainty",
-    "scores",
-    "model_version",
-    "context",
-];
-
-/// Columns of `model_metrics` that count profiles too.
-const COUNTED: [&str; 5] = ["events", "mean_reward", "duplicates", "corrected", "dead_letters"];
-
-/// What is counted of an epoch that counts profiles too.
-pub const COUNTS: [&str; 6] =
-    ["records", "duplicates", "replaced", "corrected", "erased", "unread_erasures"];
-
 impl Doubt {
     /// Whether it cannot be told what should be there instead.
     pub fn covers(&self, row: &Row<'_>, what: What<'_>) -> bool {
-        use What::{Column, Missing, Surplus};
-        let is_later =
-            |column: &str| row.number(column).is_some_and(|epoch| epoch >= self.from as i64);
-        match (row.table.name, what) {
-            (name::CUSTOMER_FEATURES, Column(column)) => {
-                OF_PROFILES.contains(&column) && self.may_be_of(row)
-            }
-            // One who has nothing but a profile is there because of it.
-            (name::CUSTOMER_FEATURES, Surplus) => {
-                self.may_be_of(row) && row.number("last_purchase").is_none()
-            }
-            (name::INTERACTIONS, Column("context" | "epoch")) => self.may_be_of(row),
-            (name::INTERACTIONS, Column("propensity" | "model_version")) => {
-                row.number("decision_key").is_some()
-            }
-            (name::DECISIONS, Column(column)) => DECIDED.contains(&column) && is_later("epoch"),
-            (name::SEGMENTS, _) => true,
-            (name::ARM_STATS, Column("epoch")) => is_later("epoch"),
-            (name::MODEL_VERSIONS, Column("a" | "b" | "theta") | Surplus | Missing) => {
-                is_later("version")
-            }
-            (name::MODEL_METRICS, Column(column)) => COUNTED.contains(&column) && is_later("epoch"),
-            (name::DEAD_LETTERS, Surplus) => {
-                is_later("epoch") && self.topics.iter().any(|topic| row.is("topic", topic))
-            }
-            (name::ERASURES, Column("profiles" | "digest_before" | "digest_after")) => {
-                is_later("epoch")
-            }
-            _ => false,
-        }
+        let untold = match what {
+            What::Column(name) => row.table.place(name).and_then(|at| row.table.columns[at].untold),
+            What::Surplus => row.table.untold.surplus,
+            What::Missing => row.table.untold.missing,
+        };
+        untold.is_some_and(|all| all.iter().all(|when| self.holds(row, *when)))
     }
 
-    fn may_be_of(&self, row: &Row<'_>) -> bool {
-        self.customers.as_ref().is_none_or(|customers| {
-            row.number("customer_id").is_some_and(|customer| customers.contains(&customer))
-        })
+    fn holds(&self, row: &Row<'_>, when: When) -> bool {
+        let value = row.value(when.column());
+        let number = value.and_then(|(kind, value)| number(kind, value));
+        match when {
+            When::Of(_) => self.customers.as_ref().is_none_or(|customers| {
+                number.is_some_and(|customer| customers.contains(&customer))
+            }),
+            When::Since(_) => number.is_some_and(|epoch| epoch >= self.from as i64),
+            When::With(_) => value.is_some(),
+            When::Without(_) => value.is_none(),
+            When::From(_) => value.is_some_and(|(_, topic)| {
+                self.topics.iter().any(|of| of.as_bytes() == topic)
+            }),
+        }
     }
 }
 
-impl Row<'_> {
-    fn value(&self, column: &str) -> Option<(usize, &[u8])> {
+impl<'a> Row<'a> {
+    /// What is in a column, with its type; `None`: NULL.
+    fn value(&self, column: &str) -> Option<(Kind, &'a [u8])> {
         let place = self.table.place(column)?;
-        Some((place, self.values.get(place).copied().flatten()?))
-    }
-
-    /// A number or an instant; `None`: NULL.
-    fn number(&self, column: &str) -> Option<i64> {
-        let (place, value) = self.value(column)?;
-        number(self.table.columns[place].kind, value)
-    }
-
-    fn is(&self, column: &str, text: &str) -> bool {
-        self.value(column).is_some_and(|(_, value)| value == text.as_bytes())
+        let value = self.values.get(place).copied().flatten()?;
+        Some((self.table.columns[place].kind, value))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataflows::arrivals::Arrivals;
     use dataflows::campaign::tables::tables;
+    use dataflows::keyed;
 
     /// Whether something of a row of customer 7, epoch 5, is covered.
     fn covers(doubt: &Doubt, table: &Table, what: What<'_>) -> bool {
@@ -159,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_follow_from_a_profile_is_in_doubt() {
+    fn only_what_is_declared_to_follow_from_what_is_gone_is_in_doubt() {
         use What::{Column, Missing, Surplus};
         let all = tables(&["monetary".to_string(), "email_open_rate".to_string()], 2);
         let [
@@ -183,6 +122,7 @@ mod tests {
             topics: vec!["profiles".to_string()],
         };
         let doubt = of(5, &[7]);
+        let [arrivals, their_erasures, _] = &keyed::tables::<Arrivals>();
         for (table, covered, told) in [
             (
                 features,
@@ -209,6 +149,8 @@ mod tests {
             (arms, vec![Column("epoch")], vec![Column("reward"), Missing]),
             (erasures, vec![Column("profiles")], vec![Column("transactions"), Missing]),
             (thresholds, vec![], vec![Column("high_value"), Column("epoch"), Missing, Surplus]),
+            (arrivals, vec![Column("arrivals"), Column("epoch"), Missing, Surplus], vec![]),
+            (their_erasures, vec![Column("events")], vec![Column("instant"), Missing]),
         ] {
             covered
                 .into_iter()
@@ -217,6 +159,7 @@ mod tests {
                 .for_each(|what| assert!(!covers(&doubt, table, what), "{}: {what:?}", table.name));
         }
         assert!(!covers(&of(5, &[8]), features, Column("email_open_rate")), "somebody else's");
+        assert!(!covers(&of(5, &[8]), arrivals, Missing), "somebody else's");
         assert!(
             covers(&Doubt { customers: None, ..of(5, &[]) }, features, Column("email_open_rate")),
             "anybody's"

@@ -15,7 +15,7 @@ use crate::table::Changes;
 use dataflows::campaign::output::Counts;
 use dataflows::epoch::Closed;
 use dataflows::event::tables::{DEAD_LETTERS, ERASURES, dead_letters, erasures};
-use dataflows::table::{Column, Erase, Keep, Kind, Rule, Table};
+use dataflows::table::{Column, Erase, Keep, Kind, Rule, Table, Untold};
 use std::any::Any;
 use std::collections::BTreeMap;
 
@@ -96,6 +96,7 @@ impl Wording for VisitsWording {
             rule: Rule::Replaces { counts: Some("visits") },
             keep: Keep::All,
             erase: Erase::Rows { customer: "customer_id", instant: None, of_before: &[] },
+            untold: Untold::NONE,
         };
         let totals = Table {
             name: "totals",
@@ -106,6 +107,7 @@ impl Wording for VisitsWording {
             rule: Rule::Replaces { counts: None },
             keep: Keep::All,
             erase: Erase::Nobody { because: "it counts" },
+            untold: Untold::NONE,
         };
         let events = Column::of("events", Kind::Bigint, "How many went.");
         let all = [visits, totals, erasures(vec![events], "events"), dead_letters()];

@@ -3,7 +3,7 @@
 use super::*;
 use crate::postgres::comparison::difference::Findings;
 use crate::table::encode::CopyBuffer;
-use dataflows::table::{Column, Erase, Keep};
+use dataflows::table::{Column, Erase, Keep, Untold};
 
 fn declared(columns: Vec<Column>, key: &'static [&'static str]) -> Arc<Table> {
     Arc::new(Table {
@@ -15,6 +15,7 @@ fn declared(columns: Vec<Column>, key: &'static [&'static str]) -> Arc<Table> {
         rule: Rule::Changes { again: false },
         keep: Keep::All,
         erase: Erase::Nobody { because: "" },
+        untold: Untold::NONE,
     })
 }
 
