@@ -17,6 +17,8 @@ pub enum Keep {
         published: bool,
         /// The setting that says how old.
         setting: &'static str,
+        /// The word by which it is recorded how far they are gone.
+        gone: &'static str,
     },
     /// As long as they are of the newest versions, or the newest of their group at one of these or
     /// at one that somebody has pinned.

@@ -176,7 +176,7 @@ fn compute<D: Hosted>(
             let blocks = basis.rows(&mut expected, pending)?;
             blocks
                 .into_iter()
-                .for_each(|blocks| blocks.compare(&standing.seen.blocks, gone.epochs, &mut epochs));
+                .for_each(|blocks| blocks.compare(&standing.seen.blocks, gone.epochs(), &mut epochs));
         }
         verdict.trusted = expected.trusted_through();
         let (mut basis, mut lost, mut current) = (basis, None, first);

@@ -11,6 +11,10 @@
 //! key, and the time of a contact may change with a correction. A few epochs' rows with each commit
 //! cost as much as writing them again would, and never hold a commit up for longer.
 
+mod gone;
+
+pub use gone::Gone;
+
 use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
@@ -19,7 +23,6 @@ use dataflows::event::Millis;
 use dataflows::table::{Dated, Keep, Table};
 use postgres::types::ToSql;
 use postgres::{GenericClient, Transaction};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -30,79 +33,30 @@ pub const BLOCK: u64 = 64;
 /// The newest epochs, which always stay.
 const ALWAYS: u64 = BLOCK;
 
-/// How long the rows of a table are kept; `None`: for ever.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ages {
-    /// Since the time of the newest interaction that an epoch wrote.
-    pub interactions: Option<Millis>,
-    /// Since the time of the newest decision that an epoch made.
-    pub decisions: Option<Millis>,
-    /// Since the commit.
-    pub metrics: Option<Duration>,
-    /// Since the commit.
-    pub epochs: Option<Duration>,
-}
-
-/// The last epoch of which a table no longer has rows; 0: it has all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Gone {
-    /// Of `interactions`.
-    pub interactions: u64,
-    /// Of `decisions`.
-    pub decisions: u64,
-    /// Of `model_metrics`.
-    pub metrics: u64,
-    /// Of `epochs`.
-    pub epochs: u64,
-}
-
-impl Gone {
-    /// Of a table that goes by epochs; `None` for any other.
-    pub fn of(&self, table: &Table) -> Option<u64> {
-        let Keep::Epochs { setting, .. } = table.keep else { return None };
-        Some(*self.clone().by(setting))
-    }
-
-    /// Whether everything is there.
-    pub fn is_nothing(&self) -> bool {
-        *self == Gone::default()
-    }
-
-    fn by(&mut self, setting: &str) -> &mut u64 {
-        match setting {
-            "keep_interactions" => &mut self.interactions,
-            "keep_decisions" => &mut self.decisions,
-            "keep_model_metrics" => &mut self.metrics,
-            "keep_epochs" => &mut self.epochs,
-            other => unreachable!("{other} lets rows go, and nobody records how far"),
-        }
-    }
-}
+/// How long rows are kept that go by their epochs, by the settings that declarations name; what has
+/// no age is kept for ever.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ages(BTreeMap<&'static str, Duration>);
 
 /// What is gone as of the newest recorded epoch.
 ///
 /// # Errors
 /// [`PostgresError::Recorded`], or that of a statement.
-pub fn gone(client: &mut impl GenericClient, job: &str) -> Result<Gone, PostgresError> {
+pub fn gone(
+    client: &mut impl GenericClient,
+    settings: &PostgresSettings,
+) -> Result<Gone, PostgresError> {
     let row = client
         .query_opt(
             "SELECT epoch, to_jsonb(e) ->> 'gone' FROM epochs e WHERE job = $1 ORDER BY \
             epoch DESC LIMIT 1",
-            &[&job],
+            &[&settings.job],
         )
         .map_err(PostgresError::statement("tell which rows are gone"))?;
-    let Some(row) = row else { return Ok(Gone::default()) };
+    let tables = settings.wording.tables();
+    let Some(row) = row else { return Ok(Gone::nothing_of(&tables)) };
     let epoch = row.get::<_, i64>(0) as u64;
-    gone_of(row.get(1)).map_err(|why| PostgresError::Recorded { epoch, why })
-}
-
-/// What is gone, from the text in which it is recorded.
-pub fn gone_of(text: Option<&str>) -> Result<Gone, String> {
-    let read = |text: &str| {
-        serde_json::from_str(text).map_err(|error| format!("which rows are gone: {error}"))
-    };
-    text.map_or(Ok(Gone::default()), read)
+    Gone::read(row.get(1), &tables).map_err(|why| PostgresError::Recorded { epoch, why })
 }
 
 /// A table of which rows go by their epochs.
@@ -117,14 +71,16 @@ struct Aging {
     together: u64,
     published: bool,
     setting: &'static str,
+    gone: &'static str,
 }
 
 impl Aging {
     fn of(table: &Table) -> Option<Aging> {
-        let Keep::Epochs { epoch, dated, together, published, setting } = table.keep else {
+        let Keep::Epochs { epoch, dated, together, published, setting, gone } = table.keep else {
             return None;
         };
-        Some(Aging { table: table.name, condition: "", epoch, dated, together, published, setting })
+        let (table, condition) = (table.name, "");
+        Some(Aging { table, condition, epoch, dated, together, published, setting, gone })
     }
 
     /// Whether all rows of some epochs are old enough: after which epoch, through which, and how
@@ -161,30 +117,30 @@ const EPOCHS: Aging = Aging {
     together: BLOCK,
     published: true,
     setting: "keep_epochs",
+    gone: gone::EPOCHS,
 };
 
 impl Ages {
-    /// Whether a setting lets rows go.
-    pub fn is_set(&self, setting: &str) -> bool {
-        self.limit(setting, Some(0)).is_some()
+    /// By these settings.
+    pub fn of(settings: impl IntoIterator<Item = (&'static str, Option<Duration>)>) -> Ages {
+        Ages(settings.into_iter().filter_map(|(setting, age)| Some((setting, age?))).collect())
     }
 
-    /// How old rows must be that go by a setting: an instant of events before the watermark, or
-    /// seconds by the clock.
-    fn limit(&self, setting: &str, watermark: Option<Millis>) -> Option<Box<dyn ToSql + Sync>> {
-        let before = |age: Option<Millis>| -> Option<Box<dyn ToSql + Sync>> {
-            Some(Box::new(Timestamp(watermark?.saturating_sub(age?))))
-        };
-        let seconds = |age: Option<Duration>| -> Option<Box<dyn ToSql + Sync>> {
-            Some(Box::new(age?.as_secs_f64()))
-        };
-        match setting {
-            "keep_interactions" => before(self.interactions),
-            "keep_decisions" => before(self.decisions),
-            "keep_model_metrics" => seconds(self.metrics),
-            "keep_epochs" => seconds(self.epochs),
-            other => unreachable!("{other} lets rows go, and nobody can set it"),
-        }
+    /// Whether a setting lets rows go.
+    pub fn is_set(&self, setting: &str) -> bool {
+        self.0.contains_key(setting)
+    }
+
+    /// How old rows of a table must be to go: an instant of events before the watermark, or seconds
+    /// by the clock.
+    fn limit(&self, of: &Aging, watermark: Option<Millis>) -> Option<Box<dyn ToSql + Sync>> {
+        let age = *self.0.get(of.setting)?;
+        Some(match of.dated {
+            Dated::Event(_) => {
+                Box::new(Timestamp(watermark?.saturating_sub_unsigned(age.as_millis() as u64)))
+            }
+            Dated::Commit(_) => Box::new(age.as_secs_f64()),
+        })
     }
 }
 
@@ -199,8 +155,8 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// Lets go, with the epoch, of what is old enough and what no restart needs. Gives what is gone
-    /// then.
+    /// Lets go, with the epoch, of what is old enough and what no restart needs; `gone` is what is
+    /// gone then.
     ///
     /// # Errors
     /// That of a statement.
@@ -209,42 +165,28 @@ impl Retention {
         transaction: &mut Transaction<'_>,
         settings: &PostgresSettings,
         results: Essentials<'_>,
-        mut gone: Gone,
-    ) -> Result<Gone, PostgresError> {
+        gone: &mut Gone,
+    ) -> Result<(), PostgresError> {
         let failed = || PostgresError::statement("delete what is no longer kept");
         let tables = settings.wording.tables();
         for aging in tables.iter().filter_map(|table| Aging::of(table)).chain([EPOCHS]) {
-            let gone = gone.by(aging.setting);
-            let until = ((*gone + 1) / aging.together + 1) * aging.together - 1;
+            let through = gone.through(aging.gone);
+            let until = ((through + 1) / aging.together + 1) * aging.together - 1;
             let look = self.looks.entry(aging.table).or_default();
             let may_go =
                 until < self.oldest && until + ALWAYS < results.epoch && *look <= results.epoch;
-            let limit = settings.keep.limit(aging.setting, results.closed.watermark);
+            let limit = settings.keep.limit(&aging, results.closed.watermark);
             let Some(limit) = limit.filter(|_| may_go) else { continue };
-            let (from, to) = (*gone as i64, until as i64);
+            let (from, to) = (through as i64, until as i64);
             let is_old =
                 transaction.query_one(&aging.is_old(), &[&from, &to, &*limit]).map_err(failed())?;
             if is_old.get(0) {
                 transaction.execute(&aging.retire(), &[&from, &to]).map_err(failed())?;
-                *gone = until;
+                gone.set(aging.gone, until);
             } else {
                 *look = results.epoch + BLOCK;
             }
         }
-        Ok(gone)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_gone_is_read_as_it_was_written() {
-        let gone = Gone { interactions: 7, decisions: 11, metrics: 63, epochs: 127 };
-        let text = serde_json::to_string(&gone).expect("numbers are JSON");
-        assert_eq!(gone_of(Some(&text)), Ok(gone));
-        assert_eq!(gone_of(None), Ok(Gone::default()));
-        assert!(gone_of(Some("{}")).is_err_and(|why| why.contains("which rows are gone")));
+        Ok(())
     }
 }

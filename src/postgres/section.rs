@@ -9,8 +9,9 @@ use crate::config::secret::Secret;
 use crate::config::secret_file;
 use crate::config::types::{Config, PostgresSection};
 use crate::sink::rows::Wording;
-use dataflows::event::DAY;
+use dataflows::event::{DAY, Millis};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is wrong with how the database is reached; of the surroundings only where there is one to
 /// reach.
@@ -29,12 +30,7 @@ impl Config {
             keep_model_versions: self.postgres.keep_models,
             dead_letter_days: u32::try_from(self.postgres.keep_dead_letters / DAY)
                 .unwrap_or(u32::MAX),
-            keep: Ages {
-                interactions: self.postgres.keep_interactions,
-                decisions: self.postgres.keep_decisions,
-                metrics: self.postgres.keep_model_metrics,
-                epochs: self.postgres.keep_epochs,
-            },
+            keep: self.postgres.ages(),
             wording,
             lateness: self.epoch.lateness,
             ..self.postgres_address()
@@ -82,6 +78,18 @@ impl PostgresSection {
             ));
         }
         Ok(file.or_else(|| Some(self.password.clone()).filter(|password| !password.is_empty())))
+    }
+
+    /// How long rows are kept that go by their epochs, by the keys of these settings.
+    fn ages(&self) -> Ages {
+        let of_events =
+            |age: Option<Millis>| age.map(|age| Duration::from_millis(age.unsigned_abs()));
+        Ages::of([
+            ("keep_interactions", of_events(self.keep_interactions)),
+            ("keep_decisions", of_events(self.keep_decisions)),
+            ("keep_model_metrics", self.keep_model_metrics),
+            ("keep_epochs", self.keep_epochs),
+        ])
     }
 
     /// What bounds how long something may take there.

@@ -81,7 +81,7 @@ impl EpochTransaction<'_> {
             let progress = recorded::progress(&mut transaction, &self.settings.job)?;
             return self.explain(progress);
         }
-        self.gone = retention.advance(&mut transaction, self.settings, self.results, self.gone)?;
+        retention.advance(&mut transaction, self.settings, self.results, &mut self.gone)?;
         self.record_epoch(&mut transaction)?;
         self.change(&mut transaction)?;
         self.write(&mut transaction, |table| !is_blanked(table))?;
@@ -156,7 +156,7 @@ impl EpochTransaction<'_> {
         let read = Json(offsets_by_name(&closed.read, &self.settings.topics));
         let ids = Json(topic_ids.named(&self.settings.topics));
         let chain = chain.map(|link| link.to_string());
-        let gone = Some(Json(self.gone)).filter(|gone| !gone.0.is_nothing());
+        let gone = Some(Json(&self.gone)).filter(|gone| !gone.0.is_nothing());
         transaction
             .execute(
                 &self.statements.epoch,

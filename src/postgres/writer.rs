@@ -49,8 +49,8 @@ pub struct Writer {
 impl Writer {
     /// Which rows are gone.
     #[cfg(test)]
-    pub fn gone(&self) -> Gone {
-        self.gone
+    pub fn gone(&self) -> &Gone {
+        &self.gone
     }
 
     /// The oldest checkpoint that a restart may have to take is of this epoch: what is older may
@@ -93,7 +93,8 @@ impl Writer {
         (self.progress.epoch, self.progress.published) = (0, 0);
         (self.history, self.ids) = (history, *ids);
         self.forgotten = 0;
-        (self.retention, self.gone) = (Retention::default(), Gone::default());
+        self.retention = Retention::default();
+        self.gone = Gone::nothing_of(&settings.wording.tables());
         Ok(())
     }
 
@@ -186,13 +187,13 @@ impl Writer {
             kept,
             incarnation,
             events_per_second,
-            gone: *gone,
+            gone: gone.clone(),
         };
         let outcome = commit.run(&mut session.client, retention)?;
         *gone = match outcome {
             CommitOutcome::Committed => commit.gone,
             // Its transaction has told nobody.
-            CommitOutcome::AlreadyThere => retention::gone(&mut session.client, &settings.job)?,
+            CommitOutcome::AlreadyThere => retention::gone(&mut session.client, settings)?,
         };
         self.session = Some(session);
         Ok(outcome)

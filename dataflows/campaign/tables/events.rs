@@ -40,6 +40,7 @@ pub(super) fn interactions() -> Table {
             together: FEW,
             published: false,
             setting: "keep_interactions",
+            gone: "interactions",
         },
         erase: Erase::Rows {
             customer: "customer_id",
@@ -84,6 +85,7 @@ pub(super) fn decisions() -> Table {
             together: FEW,
             published: true,
             setting: "keep_decisions",
+            gone: "decisions",
         },
         erase: Erase::Rows { customer: "customer_id", instant: Some("ts"), of_before: &[] },
         untold: Untold::NONE,

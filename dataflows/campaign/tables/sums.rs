@@ -134,6 +134,7 @@ pub(super) fn model_metrics() -> Table {
             together: MANY,
             published: false,
             setting: "keep_model_metrics",
+            gone: "metrics",
         },
         erase: Erase::Nobody { because: "it counts what an epoch brought" },
         untold: Untold::NONE,

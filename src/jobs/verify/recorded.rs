@@ -157,7 +157,7 @@ impl Checker {
 
     /// Which rows are gone when those of the next epoch are written.
     pub fn gone(&self) -> Option<Gone> {
-        self.recorded.front().map(|recorded| recorded.gone)
+        self.recorded.front().map(|recorded| recorded.gone.clone())
     }
 
     /// Compares the next epoch.

@@ -190,7 +190,7 @@ impl<'a, D: Hosted> Ways<'a, D> {
         let standing = self.snapshot.standing(since)?;
         let applied = super::read::<D::Settings>(&standing.applied)?;
         serve(self.described.clone(), &applied, standing.last(), &self.config.job)?;
-        let through = standing.gone().epochs;
+        let through = standing.gone().epochs();
         if through > 0 && through >= since {
             return Err(VerifyError::Forgotten { through, since });
         }

@@ -13,7 +13,7 @@ use super::kept::Kept;
 use super::wanted::Wanted;
 use crate::postgres::encode::{Timestamp, broken_off};
 use crate::postgres::error::PostgresError;
-use crate::postgres::retention::{Gone, gone_of};
+use crate::postgres::retention::Gone;
 use crate::postgres::settings::PostgresSettings;
 use crate::postgres::tables::select;
 use crate::postgres::{applied, connection, migrations, owner, recorded};
@@ -104,7 +104,8 @@ impl Standing {
 
     /// Which rows are gone after it.
     pub fn gone(&self) -> Gone {
-        self.epochs.last().or(self.seen.last.as_ref()).map_or(Gone::default(), |epoch| epoch.gone)
+        let last = self.epochs.last().or(self.seen.last.as_ref());
+        last.map_or_else(Gone::default, |epoch| epoch.gone.clone())
     }
 }
 
@@ -199,6 +200,7 @@ impl Snapshot {
     fn epochs(&mut self, verified: u64) -> Result<(Seen, Vec<Recorded>), PostgresError> {
         let Snapshot { client, settings } = self;
         let failed = || PostgresError::statement("read the recorded epochs");
+        let tables = settings.wording.tables();
         let mut rows = client
             .query_raw(
                 "SELECT epoch, watermark, offsets::text, digest, counts::text, topic_ids::text, \
@@ -219,7 +221,8 @@ impl Snapshot {
             let watermark = row.get::<_, Option<Timestamp>>(1).map(|watermark| watermark.0);
             let topic_ids = recorded::topic_ids_of(row.get(5), settings)
                 .map_err(|why| PostgresError::Recorded { epoch, why })?;
-            let gone = gone_of(row.get(9)).map_err(|why| PostgresError::Recorded { epoch, why })?;
+            let gone = Gone::read(row.get(9), &tables)
+                .map_err(|why| PostgresError::Recorded { epoch, why })?;
             let (digest, counts, chain, identity) =
                 (row.get(3), row.get(4), row.get(6), row.get(8));
             Ok(Recorded {

@@ -4,7 +4,7 @@
 use super::*;
 use crate::postgres::comparison::kept::Kept;
 use crate::postgres::comparison::{Expected, Snapshot};
-use crate::postgres::retention::{Ages, Gone};
+use crate::postgres::retention::Ages;
 use std::collections::BTreeMap;
 
 const HOUR: Millis = 3_600_000;
@@ -64,16 +64,20 @@ fn hour(number: u64, known: &mut Known, next: &mut impl FnMut(u64) -> u64) -> Ep
     results
 }
 
+fn ages() -> Ages {
+    let hours = |hours: u64| Some(Duration::from_secs(hours * 3_600));
+    Ages::of([
+        ("keep_interactions", hours(20)),
+        ("keep_decisions", hours(30)),
+        ("keep_model_metrics", hours(0)),
+        ("keep_epochs", hours(0)),
+    ])
+}
+
 #[test]
 fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
     let Some(database) = TestDatabase::create() else { return };
-    let keep = Ages {
-        interactions: Some(20 * HOUR),
-        decisions: Some(30 * HOUR),
-        metrics: Some(Duration::ZERO),
-        epochs: Some(Duration::ZERO),
-    };
-    let settings = PostgresSettings { keep, ..database.settings() };
+    let settings = PostgresSettings { keep: ages(), ..database.settings() };
     let by_epoch = "SELECT to_regclass('sluice.interactions_by_epoch') IS NOT NULL";
     drop(database.writer());
     assert_eq!(database.text(by_epoch), "false", "what is kept for ever needs no index");
@@ -98,7 +102,8 @@ fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
             }
             170 => {
                 assert!(
-                    writer.gone().interactions > 0 && writer.gone().decisions == 0,
+                    writer.gone().through("interactions") > 0
+                        && writer.gone().through("decisions") == 0,
                     "what is not published stays: {:?}",
                     writer.gone()
                 );
@@ -106,9 +111,9 @@ fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
             }
             // Whatever was killed before, the next start knows what is gone.
             240 => {
-                let gone = writer.gone();
+                let gone = writer.gone().clone();
                 writer = Writer::open(settings.clone()).unwrap();
-                assert_eq!(writer.gone(), gone);
+                assert_eq!(*writer.gone(), gone);
                 writer.begins_with(250);
             }
             _ => {}
@@ -116,25 +121,26 @@ fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
         let before = known.clone();
         let results = hour(number, &mut known, &mut next);
         writer.commit(&results).unwrap();
-        let gone = writer.gone();
+        let gone = writer.gone().clone();
         let rows = results.interactions.iter().flat_map(|batch| &batch.rows);
         corrected += rows
             .filter(|row| {
                 before
                     .get(&(row.customer, row.key))
-                    .is_some_and(|wrote| *wrote <= gone.interactions)
+                    .is_some_and(|wrote| *wrote <= gone.through("interactions"))
             })
             .count();
         expected.let_go(gone);
         expected.fold(&results).unwrap();
     }
-    let gone = writer.gone();
+    let gone = writer.gone().clone();
+    let through = |word| gone.through(word);
     assert!(
-        corrected > 20 && gone.interactions >= 127 && gone.decisions >= 60,
+        corrected > 20 && through("interactions") >= 127 && through("decisions") >= 60,
         "{corrected}, {gone:?}"
     );
     assert_eq!(
-        (gone.metrics, gone.epochs),
+        (through("metrics"), gone.epochs()),
         (191, 191),
         "up to the checkpoint, the newest 64 beside"
     );
@@ -142,7 +148,7 @@ fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
     assert_eq!(
         database
             .text("SELECT (gone ->> 'interactions')::int8 FROM epochs ORDER BY epoch DESC LIMIT 1"),
-        gone.interactions.to_string()
+        through("interactions").to_string()
     );
     expected.retire();
     let findings = Snapshot::open(settings).unwrap().compare(expected, None, |_| ()).unwrap();
@@ -156,7 +162,7 @@ fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
     }
     writer.forget(&[], &crate::source::TopicUuids::UNKNOWN).unwrap();
     assert!(
-        writer.gone() == Gone::default()
+        writer.gone().is_nothing()
             && Writer::open(database.settings()).unwrap().gone().is_nothing(),
         "another history"
     );

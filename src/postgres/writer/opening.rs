@@ -98,8 +98,9 @@ impl Writer {
                     settings,
                     TopicUuids::default,
                 )?;
-                let gone =
-                    readable(retention::gone(transaction, &settings.job), settings, Gone::default)?;
+                let gone = readable(retention::gone(transaction, settings), settings, || {
+                    Gone::nothing_of(&settings.wording.tables())
+                })?;
                 Ok((statements, progress, history, ids, gone))
             })?;
         let (settled, (statements, progress, history, ids, gone)) = match taken {
