@@ -45,6 +45,8 @@ pub fn dead_letters() -> Table {
                 ("dated", Blank::Null),
                 ("blanked", Blank::Epoch),
             ],
+            remains: "place and reason; letters that name nobody, neither by a field nor by their \
+                key",
         },
         untold: Untold::surplus(&[When::Since("epoch"), When::From("topic")]),
     }
@@ -76,7 +78,7 @@ pub fn erasures(counts: Vec<Column>, learned: &'static str) -> Table {
         rule: Rule::Adds,
         keep: Keep::All,
         erase: Erase::Reports {
-            because: "without it an old record would bring them back",
+            because: "without it an old record would bring the customer back",
             customer: "customer_id",
             instant: "instant",
             learned,

@@ -26,6 +26,8 @@ pub enum Erase {
         instant: &'static str,
         /// What the columns have from then on.
         columns: &'static [(&'static str, Blank)],
+        /// What of a person remains all the same.
+        remains: &'static str,
     },
     /// Rows are sums over many, of which the newest of each group has the person no longer in it:
     /// the others lose them.
@@ -36,6 +38,8 @@ pub enum Erase {
         group: &'static str,
         /// Which is the newest.
         version: &'static str,
+        /// What of a person remains in older ones.
+        remains: &'static str,
     },
     /// They tell that a person was erased, and stay.
     Reports {
@@ -72,10 +76,10 @@ impl Erase {
             Erase::Rows { customer, instant, of_before } => {
                 [customer].into_iter().chain(instant).chain(of_before.iter().copied()).collect()
             }
-            Erase::Blanks { customer, instant, columns } => {
+            Erase::Blanks { customer, instant, columns, .. } => {
                 [customer, instant].into_iter().chain(columns.iter().map(|(of, _)| *of)).collect()
             }
-            Erase::Sums { columns, group, version } => {
+            Erase::Sums { columns, group, version, .. } => {
                 columns.iter().copied().chain([group, version]).collect()
             }
         }

@@ -127,6 +127,47 @@ impl<D: Replays> AnyDataflow for OneOf<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{Override, load};
+    use crate::places::places;
+    use dataflows::table::Keep;
+
+    /// What the database is told of every dataflow where this is configured.
+    fn told(flags: &[Override]) -> Vec<PostgresSettings> {
+        let config = load(None, flags).accept().expect("it has no fault");
+        let told = ALL.map(|dataflow| dataflow.postgres_settings(&config));
+        told.into_iter().map(|told| told.expect("it has no fault")).collect()
+    }
+
+    #[test]
+    fn every_setting_by_which_rows_go_can_be_configured() {
+        for (place, of_dataflow) in told(&[]).into_iter().enumerate() {
+            for table in of_dataflow.wording.tables() {
+                let Some(setting) = table.keep.setting() else { continue };
+                let key: &'static str = format!("postgres.{setting}").leak();
+                let value = if matches!(table.keep, Keep::Versions { .. }) { "7" } else { "7d" };
+                let configured = told(&[Override { key, flag: "--keep", value: value.to_string() }]);
+                let is_epochs = matches!(table.keep, Keep::Epochs { .. });
+                assert_eq!(configured[place].keep.is_set(setting), is_epochs, "{setting}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_document_on_erasure_has_every_place_of_every_dataflow() {
+        let document = include_str!("../../docs/erasure.md");
+        let mut rows: Vec<&str> =
+            document.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+        let of_dataflow = |settings: PostgresSettings| {
+            places(&settings.wording.tables(), settings.wording.notices().is_some())
+        };
+        let all = told(&[]).into_iter().flat_map(of_dataflow);
+        let mut wanted: Vec<String> =
+            all.map(|of| format!("| {} | {} | {} |", of.name, of.done, of.remains)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        rows.sort_unstable();
+        assert_eq!(rows, wanted);
+    }
 
     #[test]
     fn a_configuration_can_choose_every_dataflow_that_there_is() {

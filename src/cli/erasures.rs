@@ -9,7 +9,7 @@ use crate::config::location::Location;
 use crate::jobs::opening::survey;
 use crate::jobs::run::RunError;
 use crate::jobs::verify::VERIFIED;
-use crate::places::{By, PLACES, Place};
+use crate::places::{By, Place, places};
 use crate::sink::{Records, SinkError, Trouble};
 use crate::source::TopicUuids;
 use clap::Args;
@@ -56,7 +56,9 @@ pub fn run(args: &ErasuresArgs, global: &GlobalArgs) -> Result<(), ProgramError>
     };
     let (checkpoint, verified) =
         (oldest(&config.checkpoint.dir)?, oldest(&config.checkpoint.dir.below(VERIFIED))?);
+    let wording = &postgres.wording;
     let standing = Standing {
+        places: places(&wording.tables(), wording.notices().is_some()),
         checkpoint,
         verified,
         ..Standing::of(records.as_mut()).map_err(RunError::from)?
@@ -88,6 +90,8 @@ struct Erasure {
 /// How far each place is.
 #[derive(Debug)]
 struct Standing {
+    /// Every place that there is.
+    places: Vec<Place>,
     erasures: Vec<Erasure>,
     published: u64,
     /// The epoch of the oldest checkpoint.
@@ -116,6 +120,7 @@ impl Standing {
         }));
         let kept = records.kept(0)?.iter().map(|kept| kept.epoch).min();
         Ok(Standing {
+            places: Vec::new(),
             erasures,
             published: records.progress().published,
             checkpoint: None,
@@ -166,7 +171,7 @@ impl Standing {
                 self.state(place, erasure)
             )
         };
-        [head].into_iter().chain(PLACES.iter().map(line)).collect::<Vec<_>>().join("\n")
+        [head].into_iter().chain(self.places.iter().map(line)).collect::<Vec<_>>().join("\n")
     }
 
     fn json(&self, erasure: &Erasure) -> Value {
@@ -180,7 +185,7 @@ impl Standing {
                 "remains": place.remains,
             })
         };
-        let places: Vec<Value> = PLACES.iter().map(place).collect();
+        let places: Vec<Value> = self.places.iter().map(place).collect();
         json!({
             "customer_id": erasure.customer,
             "until": shown(erasure.until),
@@ -202,12 +207,17 @@ fn shown(until: Millis) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataflows::arrivals::Arrivals;
+    use dataflows::keyed;
+    use std::sync::Arc;
 
     #[test]
     fn a_place_is_pending_until_what_shows_that_it_is_done() {
         let erasure = Erasure { customer: 17, until: Millis::MAX, epoch: Some(5) };
         let old = Erasure { customer: 3, until: 0, epoch: None };
+        let tables = keyed::tables::<Arrivals>().map(Arc::new);
         let standing = |published, checkpoint, kept| Standing {
+            places: places(&tables, true),
             erasures: vec![erasure, old],
             published,
             checkpoint,
@@ -215,7 +225,8 @@ mod tests {
             kept,
         };
         let states = |standing: &Standing, by: By| {
-            let place = PLACES.iter().find(|place| place.by == by).expect("there is one");
+            let mut places = standing.places.iter();
+            let place = places.find(|place| place.by == by).expect("there is one");
             (standing.state(place, &erasure), standing.state(place, &old))
         };
         let (before, after) = (standing(4, Some(4), Some(4)), standing(5, Some(5), Some(5)));
@@ -245,7 +256,8 @@ mod tests {
         let told = before.json(&erasure);
         assert_eq!(
             (told["places"].as_array().map(Vec::len), &told["customer_id"]),
-            (Some(PLACES.len()), &json!(17))
+            (Some(before.places.len()), &json!(17))
         );
+        assert_eq!(told["places"][0]["place"], "table `arrivals`");
     }
 }

@@ -35,7 +35,13 @@ pub(super) fn model_versions() -> Table {
             pinned: "pinned",
             setting: "keep_models",
         },
-        erase: Erase::Sums { columns: &["a", "b"], group: "arm", version: "version" },
+        erase: Erase::Sums {
+            columns: &["a", "b"],
+            group: "arm",
+            version: "version",
+            remains: "coefficients of older versions, to which many have given; folded \
+                contributions (`history.keep`) until a `--rebuild`",
+        },
         // Whether contexts have changed the sums follows from profiles, too.
         untold: Untold::both(LATER_VERSIONS),
     }

@@ -138,7 +138,7 @@ impl Erased {
                 Some(until) => self.row(line, &table, until, instant, of_before),
                 None => Ok(Fate::Stays),
             },
-            Erase::Blanks { customer, instant, columns } => {
+            Erase::Blanks { customer, instant, columns, .. } => {
                 match self.has_letter(line, &parse(line)?, customer, instant)? {
                     true => self.blanked(line, columns),
                     false => Ok(Fate::Stays),

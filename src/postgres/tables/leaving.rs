@@ -34,7 +34,7 @@ pub fn erasing(table: &Table) -> Option<Erasing> {
         Erase::Rows { customer, instant: Some(instant), .. } => Some(Erasing::Delete(format!(
             "DELETE FROM {name} WHERE {customer} = $1 AND {instant} <= $2"
         ))),
-        Erase::Blanks { customer, instant, columns } => {
+        Erase::Blanks { customer, instant, columns, .. } => {
             let blank = assigned(columns.iter().map(|(column, blank)| {
                 let blank = match blank {
                     Blank::Text(text) => format!("'{}'", text.replace('\'', "''")),
@@ -48,7 +48,7 @@ pub fn erasing(table: &Table) -> Option<Erasing> {
                 "UPDATE {name} SET {blank} WHERE {customer} = $1 AND {instant} <= $2"
             )))
         }
-        Erase::Sums { columns, group, version } => {
+        Erase::Sums { columns, group, version, .. } => {
             let empty = assigned(columns.iter().map(|column| (quote(column), "NULL".to_string())));
             let first = columns.first()?;
             Some(Erasing::Empty(format!(
