@@ -17,6 +17,7 @@ use crate::event::unlisted::List;
 use crate::event::{CustomerId, Millis, Names, Rejected};
 use crate::source::{Kept, TopicId};
 pub use crate::table::Change;
+use crate::table::TableRows;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -52,6 +53,8 @@ pub enum Output {
     ArmDay(ArmDay),
     /// Customers in a segment, as they now stand.
     Segment(Segment),
+    /// Rows of a small table that nobody but those who keep it asks for.
+    Rows(TableRows),
     /// Customers that were erased.
     Erasures(Vec<Erasure>),
     /// Customers of whom there was a profile, where that is asked for.

@@ -2,7 +2,7 @@
 
 mod customers;
 mod events;
-mod sums;
+pub mod sums;
 
 use crate::event::tables as common;
 use crate::table::{Column, Kind, Table, When};
@@ -36,18 +36,17 @@ pub mod name {
 /// All of them, for customers with these features and a currency of so many decimals; in the order
 /// in which an epoch's rows are told.
 pub fn tables(features: &[String], decimals: u32) -> Vec<Table> {
-    vec![
+    let mut tables = vec![
         events::interactions(),
         customers::customer_features(features),
         events::decisions(),
         sums::model_versions(),
         sums::thresholds(),
         events::erasures(),
-        sums::arm_stats(),
-        sums::segments(decimals),
-        common::dead_letters(),
-        sums::model_metrics(),
-    ]
+    ];
+    tables.extend(sums::of_groups(decimals));
+    tables.extend([common::dead_letters(), sums::model_metrics()]);
+    tables
 }
 
 /// Rows of the oldest epochs that go with one commit, in epochs.

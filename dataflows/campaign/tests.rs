@@ -279,7 +279,7 @@ impl Told {
                 }
                 self.erasures.extend(erasures);
             }
-            Output::Names(_) | Output::LastFeatures(_) => {}
+            Output::Names(_) | Output::LastFeatures(_) | Output::Rows(_) => {}
         }
     }
 

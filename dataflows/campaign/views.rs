@@ -38,8 +38,17 @@ pub fn segment_update(epoch: u64, flags: u8, change: SegmentChange) -> SegmentUp
     (flags, epoch, (change.customers, change.amount))
 }
 
+/// All views, as they now stand.
+pub fn views<'scope>(
+    of_arm_days: StreamVec<'scope, u64, ArmDayUpdate>,
+    of_segments: StreamVec<'scope, u64, SegmentUpdate>,
+    before: &Common,
+) -> StreamVec<'scope, u64, Output> {
+    arm_days(of_arm_days, before).concat(segments(of_segments, before))
+}
+
 /// Contacts and rewards of each day and arm, as they now stand; all zero where nothing is left.
-pub fn arm_days<'scope>(
+fn arm_days<'scope>(
     updates: StreamVec<'scope, u64, ArmDayUpdate>,
     before: &Common,
 ) -> StreamVec<'scope, u64, Output> {
@@ -57,7 +66,7 @@ pub fn arm_days<'scope>(
 }
 
 /// Customers of each segment, as they now stand; zero where none is left.
-pub fn segments<'scope>(
+fn segments<'scope>(
     updates: StreamVec<'scope, u64, SegmentUpdate>,
     before: &Common,
 ) -> StreamVec<'scope, u64, Output> {

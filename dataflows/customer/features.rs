@@ -120,9 +120,9 @@ impl Features {
 /// Whether a feature follows from the profile of a customer, or from the instant that its row holds
 /// for, which a profile may have set.
 pub fn follows_profile(name: &str) -> bool {
-    TABLE.iter().any(|entry| {
-        matches!(entry, One(of, AtInstant(_) | OfProfile(_), _) if *of == name)
-    })
+    TABLE
+        .iter()
+        .any(|entry| matches!(entry, One(of, AtInstant(_) | OfProfile(_), _) if *of == name))
 }
 
 /// What is wrong with the settings themselves.

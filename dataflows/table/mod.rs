@@ -5,12 +5,16 @@
 //! Whatever holds rows of it follows from the declaration: the statements of a database, files of
 //! changes, and what a verification expects.
 
+mod cells;
 mod column;
+mod decimal;
 mod erase;
 mod keep;
 mod untold;
 
+pub use cells::{Cell, TableRow, TableRows};
 pub use column::{By, Column, Kind, Own};
+pub use decimal::{decimal, decimal_q16};
 pub use erase::{Blank, Erase};
 pub use keep::{Dated, Keep};
 pub use untold::{Untold, When};

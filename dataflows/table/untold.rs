@@ -51,7 +51,10 @@ impl Untold {
 impl When {
     /// The column that it names.
     pub fn column(self) -> &'static str {
-        let (When::Of(column) | When::Since(column) | When::With(column) | When::Without(column)
+        let (When::Of(column)
+        | When::Since(column)
+        | When::With(column)
+        | When::Without(column)
         | When::From(column)) = self;
         column
     }

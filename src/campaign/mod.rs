@@ -15,4 +15,3 @@ pub mod replayed;
 pub mod results;
 pub mod rows;
 pub mod section;
-mod sums;

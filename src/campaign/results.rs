@@ -14,6 +14,7 @@ use dataflows::epoch::Closed;
 use dataflows::event::unlisted::List;
 use dataflows::event::{CustomerId, Names, Rejected};
 use dataflows::source::{Kept, TopicId};
+use dataflows::table::TableRows;
 use std::collections::BTreeMap;
 
 /// Everything that one epoch changed. Rows come in batches as the workers sent them, in no
@@ -55,6 +56,8 @@ pub struct EpochResults {
     pub arm_days: Vec<ArmDay>,
     /// Segments, as they now stand.
     pub segments: Vec<Segment>,
+    /// Rows of small tables, as they come.
+    pub rows: Vec<TableRows>,
     /// Customers of whom there was a profile, where that was asked for.
     pub profiled: Vec<CustomerId>,
     /// Raw records that are kept with it.
@@ -92,6 +95,7 @@ impl EpochResults {
             erasures: Vec::new(),
             arm_days: Vec::new(),
             segments: Vec::new(),
+            rows: Vec::new(),
             profiled: Vec::new(),
             kept: Vec::new(),
             digest: [0; 32],
@@ -120,6 +124,7 @@ impl EpochResults {
             Output::Erasures(mut erasures) => self.erasures.append(&mut erasures),
             Output::ArmDay(row) => self.arm_days.push(row),
             Output::Segment(row) => self.segments.push(row),
+            Output::Rows(rows) => self.rows.push(rows),
             Output::Profiled(mut customers) => self.profiled.append(&mut customers),
             Output::Kept(mut kept) => self.kept.append(&mut kept),
             Output::Counts(counts) => self.counts.add(&counts),

@@ -3,21 +3,21 @@
 
 use super::many::{self, Order};
 use super::results::EpochResults;
-use super::sums;
 use crate::sink::common;
 use crate::sink::gathered::Gathered;
 use crate::sink::notices::NoticeForm;
 use crate::sink::rows::{Configured, Naming, Unfit, Wording};
 use crate::source::TopicNames;
-use crate::table::Changes;
 use crate::table::encode::CopyBuffer;
+use crate::table::{Changes, tell};
 use dataflows::Dataflow;
 use dataflows::campaign::graph::Campaign;
+use dataflows::campaign::tables::sums::threshold;
 use dataflows::campaign::tables::{name, tables};
 use dataflows::event::{DAY, Millis};
 use dataflows::settings::Settings;
-use dataflows::table::{Rule, Table};
-use std::collections::BTreeMap;
+use dataflows::table::{Rule, Table, TableRow};
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 /// What rows of the campaign are worded by: the configured lists.
@@ -136,6 +136,11 @@ impl Wording for CampaignWording {
         pending: i64,
     ) -> Result<(), Unfit> {
         let results = EpochResults::of(epoch);
+        let number = results.epoch;
+        debug_assert!(
+            results.rows.iter().all(|rows| tables.iter().any(|of| of.table.name == rows.table)),
+            "rows are told of a table that nobody has declared"
+        );
         let (mut order, mut mean_reward) = (Order::default(), None);
         for changes in tables {
             match changes.table.name {
@@ -145,15 +150,24 @@ impl Wording for CampaignWording {
                 name::CUSTOMER_FEATURES => many::features(changes, results, self, &mut order)?,
                 name::DECISIONS => many::decisions(changes, results, self, &mut order),
                 name::MODEL_VERSIONS => models(changes, results),
-                name::THRESHOLDS => thresholds(changes, results),
+                name::THRESHOLDS => told(changes, results, thresholds(results))?,
                 name::ERASURES => erasures(changes, results),
-                name::ARM_STATS => arm_stats(changes, results, self),
-                name::SEGMENTS => segments(changes, results, self),
+                name::ARM_STATS => {
+                    let rows = results.arm_days.iter().map(|day| day.row(&self.arms, number));
+                    told(changes, results, rows.collect())?;
+                }
+                name::SEGMENTS => {
+                    let rows = results.segments.iter().map(|of| of.row(self.decimals, number));
+                    told(changes, results, rows.collect())?;
+                }
                 name::DEAD_LETTERS => {
                     common::dead_letters(changes, results.epoch, &results.rejected, &self.topics);
                 }
                 name::MODEL_METRICS => metrics(changes, results, mean_reward, pending),
-                other => unreachable!("{other} is declared, and nobody makes its rows"),
+                other => {
+                    let own = results.rows.iter().filter(|rows| rows.table == other);
+                    told(changes, results, own.flat_map(|rows| &rows.rows).collect())?;
+                }
             }
         }
         Ok(())
@@ -173,19 +187,22 @@ fn models(changes: &mut Changes, results: &EpochResults) {
     }
 }
 
+/// Writes rows of a small table.
+fn told<R: Borrow<TableRow>>(
+    changes: &mut Changes,
+    results: &EpochResults,
+    rows: Vec<R>,
+) -> Result<(), Unfit> {
+    let (what, wanted) = (changes.table.name, changes.table.columns.len());
+    tell(changes, rows).map_err(|found| Unfit { epoch: results.epoch, what, found, wanted })
+}
+
 /// Where settings change, those of before go.
-fn thresholds(changes: &mut Changes, results: &EpochResults) {
-    for &day in results.changed.iter().flat_map(|changed| &changed.gone_thresholds) {
-        changes.gone.row(1);
-        changes.gone.integer(day);
-    }
-    let (buffer, columns) = (&mut changes.new, changes.table.columns.len());
-    for &(day, high_value) in &results.thresholds {
-        buffer.row(columns);
-        buffer.integer(day);
-        buffer.bigint(high_value as i64);
-        buffer.bigint(results.epoch as i64);
-    }
+fn thresholds(results: &EpochResults) -> Vec<TableRow> {
+    let gone = results.changed.iter().flat_map(|changed| &changed.gone_thresholds);
+    let gone = gone.map(|day| TableRow::gone([(*day).into()]));
+    let new = results.thresholds.iter();
+    gone.chain(new.map(|&(day, value)| threshold(day, value, results.epoch))).collect()
 }
 
 fn erasures(changes: &mut Changes, results: &EpochResults) {
@@ -193,49 +210,6 @@ fn erasures(changes: &mut Changes, results: &EpochResults) {
     let reports =
         results.erasures.iter().map(|erasure| (erasure.customer, erasure.until, erasure.numbers()));
     common::erasures(changes, results.epoch, digests, reports);
-}
-
-/// Of several rows for one key the last is what stands; one with nothing in it is no row.
-fn arm_stats(changes: &mut Changes, results: &EpochResults, wording: &CampaignWording) {
-    let last: BTreeMap<_, _> =
-        results.arm_days.iter().map(|stats| ((stats.day, stats.arm), stats)).collect();
-    let columns = changes.table.columns.len();
-    for ((day, arm), stats) in last {
-        if stats.interactions == 0 {
-            changes.gone.row(2);
-            changes.gone.integer(day);
-            changes.gone.smallint(arm as i16);
-            continue;
-        }
-        let (buffer, name) = (&mut changes.changed, wording.arms.get(usize::from(arm)));
-        buffer.row(columns);
-        buffer.integer(day);
-        buffer.smallint(arm as i16);
-        buffer.optional(name, |buffer, name| buffer.text(name.as_bytes()));
-        buffer.bigint(stats.interactions);
-        buffer.bigint(stats.responses);
-        buffer.text(sums::decimal_q16(stats.reward).as_bytes());
-        buffer.bigint(results.epoch as i64);
-    }
-}
-
-/// Likewise.
-fn segments(changes: &mut Changes, results: &EpochResults, wording: &CampaignWording) {
-    let last: BTreeMap<_, _> =
-        results.segments.iter().map(|segment| (segment.flags, segment)).collect();
-    let columns = changes.table.columns.len();
-    for (flags, segment) in last {
-        let is_gone = segment.customers == 0;
-        let buffer = if is_gone { &mut changes.gone } else { &mut changes.changed };
-        buffer.row(if is_gone { 4 } else { columns });
-        [8, 4, 2, 1].into_iter().for_each(|flag| buffer.boolean(flags & flag != 0));
-        if !is_gone {
-            buffer.bigint(segment.customers);
-            let amount = sums::decimal(i128::from(segment.amount), wording.decimals);
-            buffer.text(amount.as_bytes());
-            buffer.bigint(results.epoch as i64);
-        }
-    }
 }
 
 fn metrics(changes: &mut Changes, results: &EpochResults, mean_reward: Option<f64>, pending: i64) {

@@ -145,7 +145,8 @@ mod tests {
                 let Some(setting) = table.keep.setting() else { continue };
                 let key: &'static str = format!("postgres.{setting}").leak();
                 let value = if matches!(table.keep, Keep::Versions { .. }) { "7" } else { "7d" };
-                let configured = told(&[Override { key, flag: "--keep", value: value.to_string() }]);
+                let configured =
+                    told(&[Override { key, flag: "--keep", value: value.to_string() }]);
                 let is_epochs = matches!(table.keep, Keep::Epochs { .. });
                 assert_eq!(configured[place].keep.is_set(setting), is_epochs, "{setting}");
             }

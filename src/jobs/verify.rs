@@ -174,9 +174,9 @@ fn compute<D: Hosted>(
         if let Some(basis) = &basis {
             let pending = ways.snapshot.pending_after(since, &standing.epochs)?;
             let blocks = basis.rows(&mut expected, pending)?;
-            blocks
-                .into_iter()
-                .for_each(|blocks| blocks.compare(&standing.seen.blocks, gone.epochs(), &mut epochs));
+            blocks.into_iter().for_each(|blocks| {
+                blocks.compare(&standing.seen.blocks, gone.epochs(), &mut epochs)
+            });
         }
         verdict.trusted = expected.trusted_through();
         let (mut basis, mut lost, mut current) = (basis, None, first);

@@ -8,6 +8,8 @@ pub mod csv;
 pub mod encode;
 pub mod json;
 pub mod packed;
+mod told;
 pub mod value;
 
 pub use changes::Changes;
+pub use told::tell;

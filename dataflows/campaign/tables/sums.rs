@@ -1,7 +1,9 @@
 //! Tables of sums over many: models, thresholds, arms by day, segments, what epochs brought.
 
 use super::{LATER, MANY, epoch, name};
-use crate::table::{Column, Dated, Erase, Keep, Kind, Own, Rule, Table, Untold, When};
+use crate::campaign::output::{self, ArmDay, Segment};
+use crate::table::{Cell, Column, Dated, Erase, Keep, Kind, Own, Rule, Table, TableRow, Untold};
+use crate::table::{When, decimal, decimal_q16};
 use Kind::{Bigint, Boolean, Bytes, Day, Decimal, Float8, Float8s, Smallint, Text};
 
 /// Versions whose sums lack something of profiles.
@@ -65,7 +67,18 @@ pub(super) fn thresholds() -> Table {
     }
 }
 
-pub(super) fn arm_stats() -> Table {
+/// What stands of many, group by group. One more is its declaration, with a line here, and whoever
+/// tells its rows ([`Output::Rows`](output::Output::Rows)).
+pub(super) fn of_groups(decimals: u32) -> Vec<Table> {
+    vec![arm_stats(), segments(decimals)]
+}
+
+/// A row of them, written by an epoch.
+pub fn threshold(day: output::Day, high_value: u64, epoch: u64) -> TableRow {
+    TableRow::stands([day.into(), high_value.into(), epoch.into()])
+}
+
+fn arm_stats() -> Table {
     Table {
         name: name::ARM_STATS,
         help: "Interactions learned and their exact rewards, by day of event time and arm.",
@@ -87,7 +100,23 @@ pub(super) fn arm_stats() -> Table {
     }
 }
 
-pub(super) fn segments(decimals: u32) -> Table {
+impl ArmDay {
+    /// Its row, with the names of the arms, written by an epoch.
+    pub fn row(&self, arms: &[String], epoch: u64) -> TableRow {
+        let name = arms.get(usize::from(self.arm)).cloned();
+        TableRow::stands([
+            self.day.into(),
+            (self.arm as i16).into(),
+            name.into(),
+            self.interactions.into(),
+            self.responses.into(),
+            decimal_q16(self.reward),
+            epoch.into(),
+        ])
+    }
+}
+
+fn segments(decimals: u32) -> Table {
     let flag = |name: &'static str| Column::of(name, Boolean, "The feature of that name.");
     Table {
         name: name::SEGMENTS,
@@ -109,6 +138,16 @@ pub(super) fn segments(decimals: u32) -> Table {
         erase: Erase::Nobody { because: "what somebody gave to it is taken back" },
         // Who shares the flags follows from profiles.
         untold: Untold::both(ALWAYS),
+    }
+}
+
+impl Segment {
+    /// Its row, in a currency of so many decimals, written by an epoch.
+    pub fn row(&self, decimals: u32, epoch: u64) -> TableRow {
+        let flags = [8, 4, 2, 1].map(|flag| Cell::from(self.flags & flag != 0));
+        let amount = decimal(i128::from(self.amount), decimals);
+        let sums = [self.customers.into(), amount, epoch.into()];
+        TableRow::stands(flags.into_iter().chain(sums).collect::<Vec<_>>())
     }
 }
 

@@ -61,9 +61,9 @@ impl Doubt {
             When::Since(_) => number.is_some_and(|epoch| epoch >= self.from as i64),
             When::With(_) => value.is_some(),
             When::Without(_) => value.is_none(),
-            When::From(_) => value.is_some_and(|(_, topic)| {
-                self.topics.iter().any(|of| of.as_bytes() == topic)
-            }),
+            When::From(_) => {
+                value.is_some_and(|(_, topic)| self.topics.iter().any(|of| of.as_bytes() == topic))
+            }
         }
     }
 }
@@ -81,7 +81,7 @@ impl<'a> Row<'a> {
 mod tests {
     use super::*;
     use dataflows::arrivals::Arrivals;
-    use dataflows::campaign::tables::tables;
+    use dataflows::campaign::tables::{name, tables};
     use dataflows::keyed;
 
     /// Whether something of a row of customer 7, epoch 5, is covered.
@@ -101,21 +101,12 @@ mod tests {
     fn only_what_is_declared_to_follow_from_what_is_gone_is_in_doubt() {
         use What::{Column, Missing, Surplus};
         let all = tables(&["monetary".to_string(), "email_open_rate".to_string()], 2);
-        let [
-            interactions,
-            features,
-            decisions,
-            models,
-            thresholds,
-            erasures,
-            arms,
-            _,
-            letters,
-            metrics,
-        ] = &all[..]
-        else {
-            panic!("ten tables")
-        };
+        let named = |name| all.iter().find(|table| table.name == name).expect("it is declared");
+        let (interactions, features) = (named(name::INTERACTIONS), named(name::CUSTOMER_FEATURES));
+        let (decisions, models) = (named(name::DECISIONS), named(name::MODEL_VERSIONS));
+        let (thresholds, erasures) = (named(name::THRESHOLDS), named(name::ERASURES));
+        let (arms, segments) = (named(name::ARM_STATS), named(name::SEGMENTS));
+        let (letters, metrics) = (named(name::DEAD_LETTERS), named(name::MODEL_METRICS));
         let of = |from: u64, customers: &[i64]| Doubt {
             from,
             customers: Some(customers.iter().copied().collect()),
@@ -145,6 +136,7 @@ mod tests {
                 vec![Column("events")],
                 vec![Column("interactions"), Column("pending"), Surplus],
             ),
+            (segments, vec![Column("customers"), Missing, Surplus], vec![]),
             (letters, vec![Surplus], vec![Missing, Column("raw")]),
             (arms, vec![Column("epoch")], vec![Column("reward"), Missing]),
             (erasures, vec![Column("profiles")], vec![Column("transactions"), Missing]),
