@@ -65,3 +65,16 @@ pub fn told_to(name: &str) -> Option<&'static str> {
 fn of(name: &str) -> Option<Registered> {
     ALL.into_iter().find(|dataflow| dataflow.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_every_dataflow_the_records_of_one_topic_erase() {
+        for name in names() {
+            let erases = topics_of(name).into_iter().filter(|topic| topic.erases());
+            assert_eq!(erases.count(), 1, "{name}");
+        }
+    }
+}

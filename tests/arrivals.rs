@@ -210,3 +210,41 @@ fn arrivals_are_counted_once_whatever_is_killed_and_however_many_workers_go_on()
     let (code, said) = verify(&stage.config(), &[]);
     assert_eq!((code, &said["ok"]), (Some(1), &json!(false)), "{said:#}");
 }
+
+/// The places of which the program reports what an erasure has done, each with its state.
+fn report(stage: &Stage, customer: i64) -> Vec<(String, String)> {
+    let (config, customer) = (stage.config(), customer.to_string());
+    let asked = ["erasures", text(&config), "--customer", &customer, "--json"];
+    let output = stage.sluice(&asked);
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let erasure = told.as_array().and_then(|all| all.last()).expect("an erasure");
+    let text = |value: &Value| value.as_str().expect("a text").to_string();
+    let places = erasure["places"].as_array().expect("places").iter();
+    places.map(|place| (text(&place["place"]), text(&place["state"]))).collect()
+}
+
+#[test]
+fn a_customer_is_erased_by_the_console_and_reported_by_the_tables_of_arrivals() {
+    let Some(stage) = set("erased_arrivals") else { return };
+    let mut told = Told::default();
+    send(&stage, &mut told, 2_000);
+    let job = stage.start_reading(&["--workers", "2"]);
+    settled(&stage, &told);
+    let erased = told.rows()[0].0;
+    let (refused, code, _) = Console::of(&stage).erase(&stage, erased);
+    assert_eq!((refused, code), (401, 202));
+    let row =
+        |table: &str| format!("SELECT count(*) FROM sluice.{table} WHERE customer_id = {erased}");
+    let newest =
+        format!("{} AND epoch = (SELECT max(epoch) FROM sluice.erasures)", row("erasures"));
+    stage.wait_for(&newest, 1);
+    stage.wait_for(&row("arrivals"), 0);
+    job.drain();
+    let places = report(&stage, erased);
+    let names: Vec<&str> = places.iter().map(|(name, _)| name.as_str()).collect();
+    let tables = ["table `arrivals`", "tables `erasures`, `erased_customers`"];
+    assert_eq!(names[..2], tables, "{places:?}");
+    assert!(!names.iter().any(|name| name.contains("predictions") || name.contains("models")));
+    assert_eq!(places[0].1, "done");
+    verified(&stage.config(), &[]);
+}

@@ -3,9 +3,10 @@
 //!
 //! A record of its topic says that an arrival is so (`{"customer_id": 17, "arrival_id": "a-1",
 //! "timestamp": …}`), that one never was (`"op": "retract"`), or that a customer is erased (`"op":
-//! "erase"`, up to the `timestamp` or for ever). Of one id the last record stands: a repeated id
-//! replaces. A retraction takes away what is there; where nothing is, it waits for nothing and
-//! leaves nothing, so that an arrival whose record comes in a later epoch counts.
+//! "erase"`, up to the `timestamp` or for ever; or a record without a value, up to when it was
+//! sent). Of one id the last record stands: a repeated id replaces. A retraction takes away what is
+//! there; where nothing is, it waits for nothing and leaves nothing, so that an arrival whose
+//! record comes in a later epoch counts.
 
 mod table;
 #[cfg(test)]
@@ -46,6 +47,7 @@ static TOPIC: TopicOf = TopicOf {
     number: 0,
     moves_watermark: true,
     comes_first: false,
+    erases: true,
 };
 
 /// What tells an arrival from the others of its customer.

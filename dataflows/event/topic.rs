@@ -42,6 +42,7 @@ const fn declared(
         moves_watermark: matches!(topic, Topic::Transactions | Topic::Interactions),
         // A purchase needs the profile of its customer, which may be dated as far back as it likes.
         comes_first: matches!(topic, Topic::Customers),
+        erases: matches!(topic, Topic::Customers),
     }
 }
 

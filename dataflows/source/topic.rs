@@ -22,6 +22,9 @@ pub struct TopicOf {
     pub moves_watermark: bool,
     /// Whether what is there of it when a job begins is read before everything else.
     pub comes_first: bool,
+    /// Whether a record without a value erases the customer of its key. In every dataflow there is
+    /// one of which they do.
+    pub erases: bool,
 }
 
 /// A topic of some dataflow. It is written as its own name.
@@ -62,6 +65,11 @@ impl TopicId {
     /// Whether what is there of it when a job begins is read before everything else.
     pub fn comes_first(self) -> bool {
         self.0.comes_first
+    }
+
+    /// Whether a record without a value erases the customer of its key.
+    pub fn erases(self) -> bool {
+        self.0.erases
     }
 
     /// What tells it apart, and sorts it: a job has topics of one dataflow.

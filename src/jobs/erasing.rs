@@ -1,5 +1,5 @@
-//! What erases a customer for the console of a job: a record in the topic of customers, or an error
-//! that is counted and said.
+//! What erases a customer for the console of a job: a record in one of its topics, or an error that
+//! is counted and said.
 
 use crate::console::ErasureCall;
 use crate::kafka::KafkaSettings;

@@ -94,11 +94,7 @@ impl NamedReader {
             bytes: messages.bytes.get(start..end).unwrap_or_default(),
         };
         match &messages.format {
-            // The bytes are the key.
-            _ if head.null => {
-                let problem = Problem::new(Reason::Malformed, "the value is null");
-                raw.rejected(problem, customer_of_key(raw.bytes, CUSTOMER).ok(), None)
-            }
+            _ if head.null => raw.null(),
             Format::Json => self.json(&raw, event),
             Format::Csv { columns, .. } => {
                 let (mut row, mut rows) = (ByteRecord::new(), CsvReader::new(raw.bytes));
@@ -182,6 +178,23 @@ fn taken<E>(
 }
 
 impl Raw<'_> {
+    /// A null value, of which the bytes are the key: it erases a customer where its topic says so;
+    /// elsewhere it has no meaning.
+    fn null<E>(&self) -> NamedRecord<E> {
+        match (customer_of_key(self.bytes, CUSTOMER), self.topic.erases()) {
+            (Ok(customer), true) => {
+                // An erasure without an instant is for ever.
+                let until = if self.sent == Millis::MIN { Millis::MAX } else { self.sent };
+                NamedRecord::Erase(customer, self.place, until)
+            }
+            (Err(problem), true) => self.rejected(problem.of_erasure(), None, None),
+            (customer, false) => {
+                let problem = Problem::new(Reason::Malformed, "the value is null");
+                self.rejected(problem, customer.ok(), None)
+            }
+        }
+    }
+
     /// The record as it is kept when it cannot be taken: of the customer that its values name, or
     /// its bytes or its key do, dated so, or as it was sent.
     fn rejected<E>(

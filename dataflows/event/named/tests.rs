@@ -147,6 +147,20 @@ fn what_cannot_be_taken_says_why_and_whose_it_is() {
 }
 
 #[test]
+fn a_null_record_erases_whom_its_key_names_where_its_topic_says_so() {
+    let erasing = |key, sent| {
+        let messages = message(key, "", sent, true);
+        read(Messages { topic: Topic::Customers.id(), ..messages }).remove(0)
+    };
+    let place = Place::new(2, 7);
+    assert_eq!(erasing("17", AT), NamedRecord::Erase(17, place, AT));
+    assert_eq!(erasing("17", -1), NamedRecord::Erase(17, place, Millis::MAX));
+    let unread = erasing("seventeen", AT);
+    let NamedRecord::Rejected(rejected) = &unread else { panic!("{unread:?} is taken") };
+    assert!(rejected.is_erasure() && rejected.whose.is_none());
+}
+
+#[test]
 fn files_are_read_line_by_line_and_row_by_row() {
     let line = r#"{"customer_id":1,"visit_id":1,"timestamp":"2024-02-29"}"#;
     let text = format!("\u{feff}{line}\r\n\n{line}\nno\n{line}");
