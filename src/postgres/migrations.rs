@@ -2,6 +2,15 @@
 //!
 //! They are embedded and recorded as refinery does it; they run within the transaction that takes
 //! the job over, where refinery would commit before that.
+//!
+//! # Adding one
+//! - From version 15 on a migration goes through the schemas of every dataflow, so it is of the
+//!   engine's tables alone: those that a dataflow declares get tables and columns by their
+//!   declarations, at any start (`declared.rs`).
+//! - What has been released is never edited, `engine.sql` neither: schemas know it by its checksum.
+//! - A new table of the engine stands in `tables::ENGINES`, and in a list of `places.rs`.
+//! - That the engine's tables are the same however a schema came about is held by
+//!   `tests/another.rs`.
 
 use super::error::PostgresError;
 use super::owner;
@@ -128,9 +137,14 @@ pub fn check_version(
 /// engine's: any other dataflow begins with the engine's alone, as these leave them, and has its
 /// own by their declarations.
 fn known(settings: &PostgresSettings) -> Vec<Migration> {
-    let mut known = embedded::migrations::runner().get_migrations().clone();
+    of_dataflow(embedded::migrations::runner().get_migrations(), settings.wording.is_migrated())
+}
+
+/// Of these, those of a dataflow whose tables the first ones made, or not.
+fn of_dataflow(all: &[Migration], is_migrated: bool) -> Vec<Migration> {
+    let mut known = all.to_vec();
     known.sort_unstable_by_key(Migration::version);
-    if !settings.wording.is_migrated() {
+    if !is_migrated {
         let (name, sql) = ENGINE;
         let engine = Migration::unapplied(name, sql).expect("a version and a name");
         known.retain(|migration| migration.version() > engine.version());
@@ -148,4 +162,42 @@ fn applied(client: &mut impl GenericClient) -> Result<BTreeMap<i32, String>, Pos
         .query("SELECT version, checksum FROM refinery_schema_history", &[])
         .map_err(PostgresError::statement("tell the version of the schema"))?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataflows::arrivals::Arrivals;
+    use dataflows::campaign::tables::tables;
+    use dataflows::keyed;
+
+    #[test]
+    fn what_comes_after_the_engines_version_is_of_every_dataflow() {
+        let mut all = embedded::migrations::runner().get_migrations().clone();
+        let newest = all.iter().map(Migration::version).max().expect("there are some");
+        let next = Migration::unapplied(&format!("V{}__next", newest + 1), "SELECT 1");
+        all.insert(0, next.expect("a version and a name"));
+        let versions = |is_migrated| -> Vec<i32> {
+            of_dataflow(&all, is_migrated).iter().map(Migration::version).collect()
+        };
+        let (campaign, other) = (versions(true), versions(false));
+        assert!(campaign.is_sorted() && campaign.len() == all.len());
+        let later: Vec<i32> = campaign.into_iter().filter(|version| *version >= 14).collect();
+        assert_eq!((other.last(), &other), (Some(&(newest + 1)), &later));
+    }
+
+    #[test]
+    fn what_is_of_every_dataflow_is_of_the_engines_tables_alone() {
+        let declared = tables(&[], 2).into_iter().chain(keyed::tables::<Arrivals>());
+        let declared: Vec<&str> = declared.map(|table| table.name).collect();
+        for migration in embedded::migrations::runner().get_migrations() {
+            let sql = migration.sql().unwrap_or_default();
+            let statements = sql.lines().filter(|line| !line.trim_start().starts_with("--"));
+            let mut words = statements
+                .flat_map(|line| line.split(|sign: char| !(sign.is_alphanumeric() || sign == '_')));
+            let named =
+                words.find(|word| declared.contains(word)).filter(|_| migration.version() > 14);
+            assert_eq!(named, None, "{} is a table of a dataflow", migration.name());
+        }
+    }
 }
