@@ -15,7 +15,6 @@ use dataflows::bandit::choice::choose;
 use dataflows::bandit::draws::{Draws, Purpose};
 use dataflows::bandit::model::Model;
 use dataflows::bandit::observation::{Observation, Sign, Tally};
-use dataflows::bandit::policy::Parameters;
 use dataflows::bandit::ridge::{real_context, solve};
 use dataflows::bandit::statistics::Sums;
 use dataflows::bandit::tallies::{ArmDays, ArmSums};
@@ -177,8 +176,8 @@ fn learning(criterion: &mut Criterion) {
     });
     let mut model = Model::new(settings.input.arms.len(), dimension, settings.bandit.serving.ridge);
     arms.for_each(|arm| model.take(1, arm));
-    let serving = settings.bandit.serving;
-    let policy = serving.policy.policy(&Parameters { alpha: serving.alpha });
+    let serving = &settings.bandit.serving;
+    let policy = serving.policy.policy(&serving.parameters);
     let mut promises = Vec::new();
     let contexts: Vec<Vec<f64>> = observations.iter().map(|(x, _)| real_context(x)).collect();
     measure(&mut group, "choose of four arms", EVENTS, || {

@@ -1,6 +1,7 @@
 //! What the core must be told: lists, limits, features and learner of the campaign dataflow,
 //! validated before it starts.
 
+use crate::bandit::parameters::Parameters;
 use crate::bandit::policy::Chosen;
 pub use crate::event::input::InputSettings;
 use crate::event::{DAY, Horizon, Millis};
@@ -30,15 +31,16 @@ pub struct Settings {
 
 /// What of the learner may be otherwise from one epoch to the next, for nothing that is kept
 /// depends on it: models are solved from the sums, and decisions made from models.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Serving {
     /// Ridge added to the diagonal when a model is solved.
     pub ridge: f64,
     /// The policy that decides.
     pub policy: Chosen,
-    /// Width of the confidence term, where the policy has one.
-    pub alpha: f64,
+    /// What it is told, and what others would be.
+    #[serde(flatten)]
+    pub parameters: Parameters,
     /// What the draws of decisions begin with.
     pub seed: u64,
     /// Whether each purchase asks for a decision.
@@ -47,11 +49,11 @@ pub struct Serving {
 
 impl Settings {
     /// What serves in an epoch.
-    pub fn serving(&self, epoch: u64) -> Serving {
+    pub fn serving(&self, epoch: u64) -> &Serving {
         self.earlier
             .iter()
             .find(|(last, _)| epoch <= *last)
-            .map_or(self.bandit.serving, |(_, serving)| *serving)
+            .map_or(&self.bandit.serving, |(_, serving)| serving)
     }
 
     /// The epochs after this one with which the ridge becomes another one, and that ridge.
@@ -249,7 +251,7 @@ impl Default for Serving {
         Serving {
             ridge: 1.0,
             policy: Chosen::default(),
-            alpha: 1.0,
+            parameters: Parameters::default(),
             seed: 1,
             decide_on_transaction: false,
         }

@@ -75,7 +75,8 @@ fn drawn(promises: &[Promise], mut draws: Draws) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::super::draws::Purpose;
-    use super::super::policy::{Chosen, Parameters};
+    use super::super::parameters::Parameters;
+    use super::super::policy::Chosen;
     use super::super::ridge::solve;
     use super::super::totals::Totals;
     use super::*;
@@ -86,7 +87,8 @@ mod tests {
 
     fn choice(model: &Model, kind: &str, alpha: f64, exclude: &[u16]) -> Option<Promise> {
         let mut promises = Vec::new();
-        let policy = Chosen::of(kind).expect("a kind").policy(&Parameters { alpha });
+        let parameters = Parameters::told([("alpha", alpha)]);
+        let policy = Chosen::of(kind).expect("a kind").policy(&parameters);
         let chosen = choose(policy.as_ref(), model, &[1.0, 0.0], exclude, draws(1), &mut promises);
         assert_eq!(promises.len(), 5, "every arm is told of, the excluded ones too");
         chosen.map(|at| promises[at])

@@ -10,6 +10,7 @@ pub mod choice;
 pub mod draws;
 pub mod model;
 pub mod observation;
+pub mod parameters;
 pub mod policy;
 pub mod ridge;
 pub mod statistics;

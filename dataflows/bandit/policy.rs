@@ -1,19 +1,17 @@
 //! Policies: how what is expected of the arms becomes the probability of each to be chosen.
 //!
-//! A policy is a pure function of what is expected of the arms. It is one file below, and one row
-//! of [`KINDS`], from which the configuration, the recorded settings and the table in `README.md`
-//! take it. Which arm is drawn by the probabilities, and by which random number, is no matter of a
-//! policy: [`choose`](super::choice::choose).
+//! A policy is a pure function of what is expected of the arms. It is one file below, with a `KIND`
+//! that says its name, what it does and what it may be told; nothing else names it, for the build
+//! puts together [`KINDS`] of whatever is there. From that the configuration, its comments, the
+//! recorded settings and what is told of them are made. Which arm is drawn by the probabilities,
+//! and by which random number, is no matter of a policy: [`choose`](super::choice::choose).
 
-mod greedy;
-mod linucb;
-
+use super::parameters::{Parameters, PolicyParameter};
 use super::ridge::Estimate;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-/// Every kind of policy.
-pub static KINDS: [&Kind; 2] = [&linucb::KIND, &greedy::KIND];
+include!(concat!(env!("OUT_DIR"), "/policies.rs"));
 
 /// A kind of policy.
 pub struct Kind {
@@ -23,15 +21,10 @@ pub struct Kind {
     pub help: &'static str,
     /// Paper and section.
     pub source: &'static str,
+    /// What it may be told. Kinds that take the same parameter declare it alike.
+    pub parameters: &'static [PolicyParameter],
     /// The policy of this kind with these parameters.
     policy: fn(&Parameters) -> Box<dyn Policy>,
-}
-
-/// What policies may be told; each takes its own of these.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Parameters {
-    /// Width of the confidence term.
-    pub alpha: f64,
 }
 
 /// What a policy says of an arm.
@@ -81,6 +74,14 @@ impl Default for Chosen {
     fn default() -> Self {
         Chosen(&linucb::KIND)
     }
+}
+
+/// Every parameter of every kind, each once.
+pub fn declared() -> impl Iterator<Item = &'static PolicyParameter> {
+    let all = || KINDS.iter().flat_map(|kind| kind.parameters);
+    all().enumerate().filter_map(move |(at, parameter)| {
+        all().take(at).all(|before| before.key != parameter.key).then_some(parameter)
+    })
 }
 
 impl PartialEq for Chosen {
@@ -140,13 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_every_kind() {
-        let row = |kind: &&Kind| format!("| `{}` | {} | {} |\n", kind.name, kind.help, kind.source);
-        let table: String = KINDS.iter().map(row).collect();
-        assert!(
-            include_str!("README.md").contains(&format!("|---|---|---|\n{table}\n")),
-            "the table must be\n{table}"
-        );
+    fn kinds_that_take_the_same_parameter_declare_it_alike() {
+        for parameter in KINDS.iter().flat_map(|kind| kind.parameters) {
+            let PolicyParameter { key, help, default, least, greatest } = parameter;
+            assert!(key.starts_with("bandit.") && !parameter.name().is_empty(), "{key}");
+            assert!(!help.is_empty() && (least..=greatest).contains(&default), "{key}");
+            let declared = declared().find(|declared| declared.key == *key);
+            assert_eq!(declared, Some(parameter));
+        }
     }
 
     #[test]
@@ -156,12 +158,12 @@ mod tests {
                 let promise = |arm| Promise {
                     arm,
                     eligible: Some(arm) != excluded,
-                    estimate: Estimate { mean: f64::from(7 - arm), width: f64::from(arm) },
+                    estimate: Estimate { mean: f64::from(7 - arm), width: f64::from(arm), n: 1 },
                     score: 0.0,
                     propensity: 0.0,
                 };
                 let mut promises: Vec<Promise> = (0..5).map(promise).collect();
-                Chosen(kind).policy(&Parameters { alpha: 1.0 }).promise(&mut promises);
+                Chosen(kind).policy(&Parameters::default()).promise(&mut promises);
                 let sum: f64 = promises.iter().map(|promise| promise.propensity).sum();
                 assert!((sum - 1.0).abs() < 1e-12, "{}: {sum}", kind.name);
                 assert!(

@@ -4,7 +4,8 @@
 use super::choice::choose;
 use super::draws::{Draws as Stream, Purpose};
 use super::model::Model;
-use super::policy::{Chosen, Parameters};
+use super::parameters::Parameters;
+use super::policy::Chosen;
 use super::random::SplitMix64;
 use super::ridge::{ArmModel, solve_real};
 use super::triangle_length;
@@ -96,7 +97,8 @@ fn compare(case: &Value) {
     for (i, x) in data.queries.iter().enumerate() {
         assert_close(x, &numbers(&case["query"][i]), "query");
         for (alpha, key) in [(1.0, "linucb_alpha1.0"), (0.25, "linucb_alpha0.25")] {
-            let policy = Chosen::of("linucb").expect("a kind").policy(&Parameters { alpha });
+            let parameters = Parameters::told([("alpha", alpha)]);
+            let policy = Chosen::of("linucb").expect("a kind").policy(&parameters);
             let choice = choose(
                 policy.as_ref(),
                 &model,

@@ -38,6 +38,8 @@ pub struct Estimate {
     pub mean: f64,
     /// sqrt(x' A^-1 x).
     pub width: f64,
+    /// Observations of the arm, in any context.
+    pub n: i64,
 }
 
 /// A context (Q12) in real units.
@@ -162,7 +164,7 @@ impl ArmModel {
     /// If the context has another dimension than the model.
     pub fn estimate(&self, x: &[f64]) -> Estimate {
         assert_eq!(x.len(), self.theta.len(), "a context must have the dimension of its model");
-        Estimate { mean: dot(&self.theta, x), width: self.variance(x).sqrt() }
+        Estimate { mean: dot(&self.theta, x), width: self.variance(x).sqrt(), n: self.n }
     }
 
     /// x' A^-1 x: the squared length of L^-1 x, eight rows at a time.
@@ -236,7 +238,7 @@ mod tests {
     fn an_unseen_arm_expects_nothing_and_knows_only_its_ridge() {
         let model = solve(0, &Totals::new(3), 4.0);
         assert_eq!(model.theta, [0.0; 3]);
-        assert_eq!(model.estimate(&[1.0, 2.0, -2.0]), Estimate { mean: 0.0, width: 1.5 });
+        assert_eq!(model.estimate(&[1.0, 2.0, -2.0]), Estimate { mean: 0.0, width: 1.5, n: 0 });
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! workers they are the whole of what the epoch changed. Sums of [`Counts`] and the rows of one
 //! epoch are the same on any number of workers, only their order and grouping differ.
 
-use crate::bandit::policy::{Chosen, Parameters};
+use crate::bandit::parameters::Parameters;
+use crate::bandit::policy::Chosen;
 use crate::bandit::ridge::ArmModel;
 use crate::bandit::totals::Totals;
 pub use crate::campaign::counts::{Count, Counts};

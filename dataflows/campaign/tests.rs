@@ -435,7 +435,7 @@ impl Run {
         let settings = self.settings.clone().unwrap_or_else(|| {
             let mut settings = settings();
             settings.bandit.serving.decide_on_transaction = self.asking;
-            settings.bandit.serving = self.serving.unwrap_or(settings.bandit.serving);
+            settings.bandit.serving = self.serving.clone().unwrap_or(settings.bandit.serving);
             settings.bandit.model_lag = self.lag.unwrap_or(settings.bandit.model_lag);
             settings.earlier.clone_from(&self.earlier);
             settings.time.keep = self.keep;

@@ -6,6 +6,10 @@ use super::{Answer, Reason};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Numbers that are not what the policy was told.
+const OWN: [&str; 5] = ["action", "propensity", "expected_reward", "uncertainty", "model_version"];
 
 /// Most bytes of a policy's name.
 const LONGEST_NAME: usize = 64;
@@ -71,9 +75,18 @@ pub(super) fn read(
         expected_reward: written.expected_reward,
         uncertainty: written.uncertainty,
         scores: written.scores,
-        alpha: written.alpha,
+        parameters: numbers(text),
         model_version: written.model_version,
         policy: written.policy.into_owned(),
         context: written.context,
     })
+}
+
+/// Every other number of an object, by its name: what its policy was told is among them.
+fn numbers(text: &str) -> BTreeMap<String, f64> {
+    let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).unwrap_or_default();
+    let number = |(name, value): (Cow<'_, str>, &RawValue)| {
+        Some((name.into_owned(), serde_json::from_str::<f64>(value.get()).ok()?))
+    };
+    fields.into_iter().filter(|(name, _)| !OWN.contains(&&**name)).filter_map(number).collect()
 }

@@ -4,6 +4,7 @@ use super::record::Place;
 use super::rejected::Rejected;
 use super::{CustomerId, Millis};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One version of a customer's profile.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -148,8 +149,8 @@ pub struct Answer {
     pub uncertainty: f64,
     /// Score of every arm that there was, in their order.
     pub scores: Vec<f64>,
-    /// Width of the confidence term that the policy was told.
-    pub alpha: f64,
+    /// The numbers that came with it, by their names: among them what the policy was told.
+    pub parameters: BTreeMap<String, f64>,
     /// The model that decided: the epoch that it was learned in; 0 before there was one.
     pub model_version: u64,
     /// Name of the policy.

@@ -7,7 +7,8 @@ use crate::postgres::comparison::Findings;
 use crate::sink::gathered::Gathered;
 use dataflows::bandit::choice::score;
 use dataflows::bandit::model::Model;
-use dataflows::bandit::policy::{Chosen, Parameters, Promise};
+use dataflows::bandit::parameters::Parameters;
+use dataflows::bandit::policy::{Chosen, Promise};
 use dataflows::bandit::ridge::{ArmModel, real_context, solve};
 use dataflows::campaign::output::Decision;
 use dataflows::campaign::snapshot::Common;
@@ -62,8 +63,8 @@ impl Answers {
             }
         }
         for decision in &results.decisions {
-            if let Some(parameters) = decision.answered {
-                self.score(decision, &parameters, results.epoch);
+            if let Some(parameters) = &decision.answered {
+                self.score(decision, parameters, results.epoch);
             }
         }
     }
@@ -150,7 +151,7 @@ mod tests {
             let update = &results.arms[0];
             model.take(results.epoch, update.model.clone());
         }
-        let parameters = Parameters { alpha: 0.5 };
+        let parameters = Parameters::told([("alpha", 0.5)]);
         let policy = Chosen::default().policy(&parameters);
         let (context, mut promises) = (vec![4096, -1024], Vec::new());
         score(policy.as_ref(), &model, &real_context(&context), &[], &mut promises);

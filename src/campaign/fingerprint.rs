@@ -9,6 +9,7 @@
 //! what the sinks want, and everything of workers, intervals and addresses.
 
 use crate::fingerprint::Fingerprint;
+use dataflows::bandit::policy::declared;
 use dataflows::event::Millis;
 use dataflows::settings::{
     BanditSettings, CustomerSettings, HighValue, InputSettings, Serving, Settings, Term,
@@ -30,15 +31,15 @@ pub fn of(settings: &Settings) -> Fingerprint {
 /// The keys that only steer what is made from now on. Each field is named here, so that a new one
 /// has to be told.
 pub fn serving(settings: &Settings) -> Vec<Value> {
-    let Serving { ridge, policy, alpha, seed, decide_on_transaction } = settings.bandit.serving;
-    let asks = if decide_on_transaction { "transaction" } else { "request" };
-    vec![
-        ("bandit.ridge", ridge.to_string()),
-        ("bandit.policy", policy.name().to_string()),
-        ("bandit.alpha", alpha.to_string()),
-        ("bandit.seed", seed.to_string()),
-        ("bandit.decide_on", asks.to_string()),
-    ]
+    let Serving { ridge, policy, parameters, seed, decide_on_transaction } =
+        &settings.bandit.serving;
+    let asks = if *decide_on_transaction { "transaction" } else { "request" };
+    let told =
+        declared().map(|parameter| (parameter.key, parameters.of(parameter).to_string()));
+    let before =
+        [("bandit.ridge", ridge.to_string()), ("bandit.policy", policy.name().to_string())];
+    let after = [("bandit.seed", seed.to_string()), ("bandit.decide_on", asks.to_string())];
+    before.into_iter().chain(told).chain(after).collect()
 }
 
 fn input_values(input: &InputSettings) -> Vec<Value> {
@@ -197,7 +198,7 @@ mod tests {
     fn what_only_steers_what_is_made_from_now_on_may_change() {
         let told = changed(|settings| {
             settings.bandit.serving.ridge = 2.0;
-            settings.bandit.serving.alpha = 0.5;
+            settings.bandit.serving.parameters.set("alpha", 0.5);
             settings.bandit.serving.decide_on_transaction = true;
             settings.emit.interactions = true;
             settings.input.names = true;

@@ -95,8 +95,8 @@ impl Hosted for Campaign {
     fn under(&self, settings: &Settings) -> Result<Self, String> {
         let now = &self.settings;
         let mut settings = settings.clone();
-        (settings.emit, settings.input.names, settings.bandit.serving) =
-            (now.emit, now.input.names, now.bandit.serving);
+        (settings.emit, settings.input.names) = (now.emit, now.input.names);
+        settings.bandit.serving.clone_from(&now.bandit.serving);
         settings.earlier.clone_from(&now.earlier);
         let features = Features::new(&settings.input, &settings.customer)
             .map_err(|faults| faults.join("; "))?;
@@ -153,7 +153,7 @@ mod tests {
 
     fn settings(alpha: f64) -> Settings {
         let mut settings = Settings::default();
-        settings.bandit.serving.alpha = alpha;
+        settings.bandit.serving.parameters.set("alpha", alpha);
         settings
     }
 
@@ -169,8 +169,8 @@ mod tests {
         other.customer.at_risk_days = 3.0;
         let earlier = vec![(8, settings(1.0)), (9, other), (11, settings(2.0))];
         let served = campaign(settings(0.5)).having_served(earlier);
-        let alphas = served.settings.earlier.iter().map(|(last, serving)| (*last, serving.alpha));
-        assert_eq!(alphas.collect::<Vec<_>>(), [(9, 1.0), (11, 2.0)]);
+        let of = |alpha| settings(alpha).bandit.serving;
+        assert_eq!(served.settings.earlier, [(9, of(1.0)), (11, of(2.0))]);
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
         wanting.customer.high_value = dataflows::settings::HighValue::Fixed(u64::MAX);
         let mut plain = wanting.clone();
         (plain.input.names, plain.emit.features, plain.earlier) =
-            (false, false, vec![(3, wanting.bandit.serving)]);
+            (false, false, vec![(3, wanting.bandit.serving.clone())]);
         let recorded = campaign(wanting).settings();
         assert_eq!(recorded, campaign(plain).settings());
         let value = serde_json::to_value(&recorded).expect("a value");

@@ -83,7 +83,7 @@ impl Config {
                 serving: Serving {
                     ridge: self.bandit.ridge,
                     policy: self.bandit.policy,
-                    alpha: self.bandit.alpha,
+                    parameters: self.bandit.parameters.clone(),
                     seed: self.bandit.seed,
                     decide_on_transaction: self.bandit.decide_on == DecideOn::Transaction,
                 },

@@ -44,7 +44,7 @@ pub fn run(args: &ConfigArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     }
     match (global.json, args.defaults) {
         (true, _) => print_json(&loaded.to_json()),
-        (false, true) => print(DEFAULTS),
+        (false, true) => print(&DEFAULTS),
         (false, false) => print(&loaded.to_toml()),
     }
 }

@@ -1,14 +1,17 @@
 //! Layers of the configuration: defaults, file, environment, flags. Later ones win, and every fault
 //! of all of them is named at once.
 //!
-//! `default.toml` is the list of keys: a key that is not there is unknown, and the type of its
-//! default says how a text from the environment or the command line is read.
+//! `default.toml`, with what policies declare, is the list of keys: a key that is not there is
+//! unknown, and the type of its default says how a text from the environment or the command line is
+//! read.
 
+mod defaults;
 mod keys;
 mod lines;
 mod loaded;
 mod texts;
 
+pub use defaults::DEFAULTS;
 pub(super) use keys::default_of;
 #[cfg(test)]
 pub use keys::keys;
@@ -30,9 +33,6 @@ use std::sync::LazyLock;
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-/// Every key with its default and its comment, as `sluice config --defaults` prints them.
-pub const DEFAULTS: &str = include_str!("default.toml");
-
 /// What the variables of the environment begin with.
 const PREFIX: &str = "SLUICE_";
 
@@ -40,7 +40,7 @@ const PREFIX: &str = "SLUICE_";
 const SHOWN: usize = 80;
 
 static DEFAULT_TABLE: LazyLock<Table> = LazyLock::new(|| {
-    toml::from_str(DEFAULTS).expect("the built-in defaults are TOML, which a test makes sure of")
+    toml::from_str(&DEFAULTS).expect("the built-in defaults are TOML, which a test makes sure of")
 });
 
 /// A flag that stands for a key.

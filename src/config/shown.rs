@@ -10,6 +10,7 @@ pub use names::is_harmless_property;
 
 use super::load::default_of;
 use super::secret::MASK;
+use dataflows::bandit::policy::declared;
 use names::{NAMED, PARAMETERS};
 use percent_encoding::percent_decode_str;
 use toml::Value;
@@ -37,7 +38,12 @@ enum Piece {
 
 /// Whether a key's value may be shown whole.
 pub fn is_harmless(key: &str) -> bool {
-    HARMLESS.lines().any(|harmless| harmless == key)
+    HARMLESS.lines().any(|harmless| harmless == key) || is_of_a_policy(key)
+}
+
+/// Whether it is a number that a policy is told.
+fn is_of_a_policy(key: &str) -> bool {
+    declared().any(|parameter| parameter.key == key)
 }
 
 /// A value as it may be shown.

@@ -6,7 +6,7 @@
 mod learning;
 mod measures;
 
-pub use learning::{context_terms, decide_on, high_value, months, policy};
+pub use learning::{context_terms, decide_on, high_value, months, parameters, policy};
 pub use measures::{
     duration, millis, optional_duration, optional_millis, positive, real, size, whole,
 };

@@ -101,7 +101,10 @@ mod tests {
     #[test]
     fn a_change_is_known_by_what_is_recorded() {
         let (one, other) = (Settings::default(), changed(|to| to.customer.at_risk_days = 7.0));
-        let again = changed(|to| (to.customer.at_risk_days, to.bandit.serving.alpha) = (7.0, 0.5));
+        let again = changed(|to| {
+            to.customer.at_risk_days = 7.0;
+            to.bandit.serving.parameters.set("alpha", 0.5);
+        });
         let applied = AppliedSettings(vec![
             Applied { since: 1, settings: one.clone() },
             Applied { since: 6, settings: other.clone() },

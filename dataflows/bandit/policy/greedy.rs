@@ -8,6 +8,7 @@ pub(super) static KIND: Kind = Kind {
     help: "the greatest expected reward; it learns of no arm but the one that it holds for the \
         best",
     source: "Sutton and Barto 2018, section 2.2",
+    parameters: &[],
     policy: |_| Box::new(Greedy),
 };
 

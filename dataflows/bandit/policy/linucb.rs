@@ -1,6 +1,6 @@
 //! LinUCB: the arm whose upper confidence bound is greatest, mean + alpha width.
 
-use super::{Kind, Parameters, Policy, Promise, the_greatest};
+use super::{Kind, Parameters, Policy, PolicyParameter, Promise, the_greatest};
 
 /// LinUCB.
 pub(super) static KIND: Kind = Kind {
@@ -8,7 +8,16 @@ pub(super) static KIND: Kind = Kind {
     help: "the greatest upper confidence bound of the expected reward, `bandit.alpha` standard \
         errors above it",
     source: "Li, Chu, Langford and Schapire 2010, algorithm 1",
-    policy: |parameters: &Parameters| Box::new(LinUcb { alpha: parameters.alpha }),
+    parameters: &[ALPHA],
+    policy: |parameters: &Parameters| Box::new(LinUcb { alpha: parameters.of(&ALPHA) }),
+};
+
+const ALPHA: PolicyParameter = PolicyParameter {
+    key: "bandit.alpha",
+    help: "Width of the confidence term of LinUCB. Larger: more exploration; 0 is greedy.",
+    default: 1.0,
+    least: 0.0,
+    greatest: 1e6,
 };
 
 struct LinUcb {

@@ -10,7 +10,8 @@ use super::walk::Walk;
 use crate::bandit::choice::choose;
 use crate::bandit::draws::{Draws, Purpose};
 use crate::bandit::model::Model;
-use crate::bandit::policy::{Chosen, Parameters, Policy, Promise};
+use crate::bandit::parameters::Parameters;
+use crate::bandit::policy::{Chosen, Policy, Promise};
 use crate::bandit::ridge::real_context;
 use crate::campaign::output::{Counts, Decision};
 use crate::campaign::state::Touched;
@@ -51,9 +52,9 @@ impl Visitor {
 impl Decider {
     /// By what serves.
     pub(super) fn of(serving: &Serving) -> Self {
-        let Serving { policy: chosen, alpha, seed, .. } = *serving;
-        let policy = chosen.policy(&Parameters { alpha });
-        Decider { chosen, policy, seed, promises: Vec::new() }
+        let Serving { policy: chosen, parameters, seed, .. } = serving;
+        let policy = chosen.policy(parameters);
+        Decider { chosen: *chosen, policy, seed: *seed, promises: Vec::new() }
     }
 
     /// Decides a request, unless its id is known, which makes it a duplicate, or its customer
@@ -143,6 +144,8 @@ fn answered(
     customer: CustomerId,
     key: u64,
 ) -> Decision {
+    let told = answer.parameters.iter().map(|(name, value)| (name.as_str(), *value));
+    let parameters = Parameters::told(told);
     Decision {
         customer,
         key,
@@ -156,6 +159,6 @@ fn answered(
         scores: answer.scores,
         model_version: answer.model_version,
         context: answer.context,
-        answered: Some(Parameters { alpha: answer.alpha }),
+        answered: Some(parameters),
     }
 }

@@ -98,7 +98,7 @@ impl Learning {
             with_news: customers.touched().len(),
             stage: 0,
             done: 0,
-            decider: Decider::of(&visitor.settings.serving(epoch)),
+            decider: Decider::of(visitor.settings.serving(epoch)),
             range: None,
             gathering: Gathering::default(),
             outputs: Vec::new(),

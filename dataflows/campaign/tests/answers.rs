@@ -2,7 +2,8 @@
 //! whatever decides now, in whichever epoch and on however many workers they arrive.
 
 use super::{Arrival, Random, Run, Told, arrivals, assert_map, cuts};
-use crate::bandit::policy::{Chosen, Parameters};
+use crate::bandit::parameters::Parameters;
+use crate::bandit::policy::Chosen;
 use crate::campaign::output::Decision;
 use crate::event::text::id_hash;
 use crate::event::{CustomerId, Topic};
@@ -12,7 +13,8 @@ use std::collections::BTreeMap;
 const ALPHA: f64 = 1.5;
 
 fn serving(policy: &str, alpha: f64, seed: u64) -> Serving {
-    Serving { policy: Chosen::of(policy).expect("a kind"), alpha, seed, ..Serving::default() }
+    let parameters = Parameters::told([("alpha", alpha)]);
+    Serving { policy: Chosen::of(policy).expect("a kind"), parameters, seed, ..Serving::default() }
 }
 
 /// What was asked for once more, with the decisions that were made of it.
@@ -38,7 +40,7 @@ fn answered(arrivals: &[Arrival], told: &Told) -> Vec<Arrival> {
 
 /// The same as if they had been made in their epochs, and how many of them were not.
 fn as_if_made(mut told: Told) -> (Told, usize) {
-    let parameters = Some(Parameters { alpha: ALPHA });
+    let parameters = Some(Parameters::told([("alpha", ALPHA)]));
     let is_answer = |decision: &mut Decision| decision.answered.take() == parameters;
     let answers = told.decisions.values_mut().map(is_answer).filter(|is_answer| *is_answer).count();
     (told, answers)

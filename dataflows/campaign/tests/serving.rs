@@ -3,6 +3,7 @@
 //! the beginning, from whichever snapshot it is computed again.
 
 use super::{Arrival, Outcome, Random, Run, Told, arrivals, assert_map, cuts};
+use crate::bandit::parameters::Parameters;
 use crate::bandit::policy::Chosen;
 use crate::campaign::output::{Counts, Decision, Output};
 use crate::event::{CustomerId, Topic};
@@ -19,7 +20,7 @@ fn serving(random: &mut Random, asks: bool) -> Serving {
     Serving {
         ridge,
         policy,
-        alpha,
+        parameters: Parameters::told([("alpha", alpha)]),
         seed: random.below(3),
         decide_on_transaction: asks && random.below(2) == 0,
     }
@@ -74,8 +75,8 @@ fn an_epoch_is_decided_by_what_served_in_it() {
     for seed in 0..30 {
         let mut random = Random(seed);
         let (run, [first, second], [a, b, c]) = of_three(&mut random, false);
-        let whole =
-            Run { earlier: vec![(first, a), (second, b)], serving: Some(c), ..run.clone() }.run();
+        let earlier = vec![(first, a.clone()), (second, b.clone())];
+        let whole = Run { earlier, serving: Some(c.clone()), ..run.clone() }.run();
         for (serving, epochs) in
             [(a, 1..=first), (b, first + 1..=second), (c, second + 1..=u64::MAX)]
         {
@@ -98,9 +99,10 @@ fn what_serves_later_changes_nothing_of_before() {
     for seed in 0..30 {
         let mut random = Random(500 + seed);
         let (run, [first, second], [a, b, c]) = of_three(&mut random, true);
-        let whole =
-            Run { earlier: vec![(first, a), (second, b)], serving: Some(c), ..run.clone() }.run();
-        let once = Run { earlier: vec![(first, a)], serving: Some(b), ..run.clone() }.run();
+        let earlier = vec![(first, a.clone()), (second, b.clone())];
+        let whole = Run { earlier, serving: Some(c), ..run.clone() }.run();
+        let earlier = vec![(first, a.clone())];
+        let once = Run { earlier, serving: Some(b), ..run.clone() }.run();
         let never = Run { serving: Some(a), ..run.clone() }.run();
         told(&whole, second, None).assert_same(&told(&once, second, None), seed);
         told(&whole, first, None).assert_same(&told(&never, first, None), seed);
@@ -130,7 +132,7 @@ fn from_any_snapshot_each_epoch_is_decided_as_it_was() {
         for (&epoch, _) in whole.complete.iter().filter(|(_, workers)| **workers == run.workers) {
             let recorded = (1..).zip(all.closed.iter().map(|closed| closed.watermark)).collect();
             // What held only up to then need not be known any more.
-            let earlier = run.earlier.iter().copied().filter(|(last, _)| *last > epoch).collect();
+            let earlier = run.earlier.iter().filter(|(last, _)| *last > epoch).cloned().collect();
             let rest = Run {
                 workers: 1 + random.below(4) as usize,
                 recorded,
@@ -155,16 +157,16 @@ fn purchases_ask_for_as_long_as_they_are_to() {
         .collect();
     let epochs = cuts(&mut random, arrivals.len());
     let (quiet, asking) = (Serving::default(), true);
-    let asking = Serving { decide_on_transaction: asking, ..quiet };
+    let asking = Serving { decide_on_transaction: asking, ..quiet.clone() };
     let [first, second] = [epochs.len() as u64 / 3, 2 * epochs.len() as u64 / 3];
     for workers in 1..=3 {
-        let earlier = vec![(first, quiet), (second, asking)];
+        let earlier = vec![(first, quiet.clone()), (second, asking.clone())];
         let outcome = Run {
             arrivals: arrivals.clone(),
             epochs: epochs.clone(),
             workers,
             earlier,
-            serving: Some(quiet),
+            serving: Some(quiet.clone()),
             ..Run::default()
         }
         .run();

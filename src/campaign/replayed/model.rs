@@ -1,5 +1,6 @@
 //! The form of model.json.
 
+use dataflows::bandit::parameters::Parameters;
 use dataflows::campaign::output::ArmUpdate;
 use serde::Serialize;
 
@@ -12,8 +13,9 @@ pub struct ModelFile {
     pub context: Vec<String>,
     /// Ridge of the solved model.
     pub ridge: f64,
-    /// Width of the confidence term.
-    pub alpha: f64,
+    /// What policies are told.
+    #[serde(flatten)]
+    pub parameters: Parameters,
     /// The arms, in their order.
     pub arms: Vec<ArmFile>,
     /// SHA-256 over the exact sums, in hexadecimal digits.

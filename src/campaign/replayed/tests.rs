@@ -5,6 +5,7 @@ use super::thresholds;
 use super::writing::{told, write_model};
 use crate::campaign::results::EpochResults;
 use crate::files::output::OutputDirectory;
+use dataflows::bandit::parameters::Parameters;
 use dataflows::bandit::ridge::solve;
 use dataflows::bandit::totals::Totals;
 use dataflows::campaign::output::{ArmUpdate, Counts};
@@ -35,7 +36,7 @@ fn the_model_has_the_names_of_the_contract() {
         dimension: 1,
         context: vec!["intercept".to_string()],
         ridge: 1.0,
-        alpha: 0.5,
+        parameters: Parameters::told([("alpha", 0.5)]),
         arms: vec![arm],
         digest: "ab".to_string(),
         features_digest: "cd".to_string(),
@@ -63,7 +64,7 @@ fn the_range_of_events_and_the_digests_are_told() {
         dimension: 0,
         context: Vec::new(),
         ridge: 1.0,
-        alpha: 1.0,
+        parameters: Parameters::default(),
         arms: Vec::new(),
         digest: "ab".to_string(),
         features_digest: "cd".to_string(),

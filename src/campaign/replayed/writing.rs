@@ -99,7 +99,7 @@ fn model_file(results: &EpochResults, described: &Campaign, features_digest: &[u
         dimension: context.dimension(),
         context: context.names().to_vec(),
         ridge: bandit.serving.ridge,
-        alpha: bandit.serving.alpha,
+        parameters: bandit.serving.parameters.clone(),
         arms: arms
             .iter()
             .zip(&described.settings.input.arms)

@@ -1,6 +1,7 @@
 //! Another value for every key, and the environment variable that sets it.
 
 use super::*;
+use dataflows::bandit::policy::declared;
 
 /// A value for each key that differs from its default, as an environment variable has it.
 pub(crate) fn another_value(key: &str) -> &'static str {
@@ -50,11 +51,15 @@ pub(crate) fn another_value(key: &str) -> &'static str {
         "customers.high_value" => "top 5%",
         "customers.at_risk_days" | "customers.recent_days" => "60",
         "context.terms" => "intercept, recency: cap 100",
-        "bandit.ridge" | "bandit.alpha" | "bandit.no_response_reward" => "0.5",
+        "bandit.ridge" | "bandit.no_response_reward" => "0.5",
         "bandit.policy" => "greedy",
         "bandit.seed" => "7",
         "bandit.decide_on" => "transaction",
-        other => panic!("{other} has no other value in this test"),
+        other => match declared().find(|parameter| parameter.key == other) {
+            Some(parameter) if parameter.default == 0.5 => "0.25",
+            Some(_) => "0.5",
+            None => panic!("{other} has no other value in this test"),
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{DAY, SECOND};
 use crate::config::values;
+use dataflows::bandit::parameters::Parameters;
 use dataflows::bandit::policy::Chosen;
 use dataflows::event::Millis;
 use dataflows::settings::Term;
@@ -69,7 +70,6 @@ pub struct ContextSection {
 
 /// The learner.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct BanditSection {
     /// Names of the arms.
     #[serde(deserialize_with = "values::names::<_, { values::MAX_ARMS }>")]
@@ -80,9 +80,9 @@ pub struct BanditSection {
     /// The policy that decides.
     #[serde(deserialize_with = "values::policy")]
     pub policy: Chosen,
-    /// Width of the confidence term.
-    #[serde(deserialize_with = "values::real::<_, 0, 1_000_000>")]
-    pub alpha: f64,
+    /// What policies are told: every key that is not named here, and no others than they declare.
+    #[serde(flatten, deserialize_with = "values::parameters")]
+    pub parameters: Parameters,
     /// What the draws of decisions begin with.
     #[serde(deserialize_with = "values::whole::<_, _, 0, { i64::MAX }>")]
     pub seed: u64,

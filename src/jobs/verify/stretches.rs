@@ -98,7 +98,8 @@ mod tests {
     fn a_stretch_ends_where_settings_were_taken_over_and_nowhere_else() {
         let of = |since, at_risk_days: f64, alpha: f64| {
             let mut settings = Settings::default();
-            (settings.customer.at_risk_days, settings.bandit.serving.alpha) = (at_risk_days, alpha);
+            settings.customer.at_risk_days = at_risk_days;
+            settings.bandit.serving.parameters.set("alpha", alpha);
             Applied { since, settings }
         };
         let applied = AppliedSettings(vec![

@@ -1,7 +1,7 @@
 //! Records read back as they were written, and damaged ones are told.
 
 use super::*;
-use dataflows::bandit::policy::Parameters;
+use dataflows::bandit::parameters::Parameters;
 use dataflows::campaign::output::Decision;
 use dataflows::event::Topic;
 
@@ -27,7 +27,7 @@ fn epoch(epoch: u64) -> JournalRecord {
         model_version: 3,
         policy: "greedy".into(),
         context: vec![4_096, -1],
-        answered: Some(Parameters { alpha: 1.5 }),
+        answered: Some(Parameters::told([("alpha", 1.5)])),
     };
     JournalRecord::Epoch(Box::new(Epoch {
         epoch,
@@ -134,7 +134,7 @@ fn a_decision_is_kept_in_the_bytes_in_which_it_always_was() {
         model_version: 3,
         policy: "greedy".into(),
         context: vec![4_096, -1],
-        answered: Some(Parameters { alpha: 1.5 }),
+        answered: Some(Parameters::told([("alpha", 1.5)])),
     };
     let made = Epoch {
         epoch: 7,

@@ -177,7 +177,7 @@ fn a_decision_that_was_made_comes_with_its_request() {
         expected_reward: 0.1,
         uncertainty: 0.2,
         scores: vec![0.5, 0.3],
-        alpha: 1.5,
+        parameters: [("alpha".to_string(), 1.5)].into(),
         model_version: 7,
         policy: "linucb".to_string(),
         context: vec![4096, -1, 0],

@@ -1,0 +1,53 @@
+//! Every key with its default and its comment: `default.toml`, and in it what policies say of
+//! themselves and of what they may be told.
+
+use dataflows::bandit::policy::{Chosen, KINDS, Kind, declared};
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+/// Where `default.toml` leaves room for the policies.
+const PLACE: &str = "# POLICIES\n";
+
+/// Columns of a comment.
+const WIDTH: usize = 100;
+
+/// Every key with its default and its comment, as `sluice config --defaults` prints them.
+pub static DEFAULTS: LazyLock<String> =
+    LazyLock::new(|| include_str!("../default.toml").replacen(PLACE, &policies(), 1));
+
+/// The key of the policy, and those of what policies may be told.
+fn policies() -> String {
+    let mut text = comment("How an arm is chosen:");
+    for Kind { name, help, source, .. } in KINDS {
+        text += &comment(&format!("- {name:?}: {help} ({source})."));
+    }
+    let _ = writeln!(text, "policy = {:?}", Chosen::default().name());
+    for parameter in declared() {
+        text += &format!("\n{}", comment(parameter.help));
+        let _ = writeln!(text, "{} = {:?}", parameter.name(), parameter.default);
+    }
+    text
+}
+
+/// A text as a comment, in lines that are not too wide.
+fn comment(text: &str) -> String {
+    let mut lines = vec!["#".to_string()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() < WIDTH => *line += &format!(" {word}"),
+            _ => lines.push(format!("#   {word}")),
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_say_what_they_do_and_what_they_may_be_told() {
+        assert!(DEFAULTS.contains(&policies()));
+        insta::assert_snapshot!(policies());
+    }
+}
