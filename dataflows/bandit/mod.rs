@@ -7,6 +7,7 @@
 //! ```
 
 pub mod choice;
+pub mod digest;
 pub mod draws;
 pub mod model;
 pub mod observation;

@@ -59,6 +59,12 @@ impl Totals {
         self.b.iter_mut().zip(&delta.b).for_each(|(total, &change)| *total += change);
     }
 
+    /// Writes all of it as the digest has it.
+    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend(i128::from(self.n).to_le_bytes());
+        self.a.iter().chain(&self.b).for_each(|sum| bytes.extend(sum.to_le_bytes()));
+    }
+
     /// The upper triangle of the sum of x x' in real units, each cell rounded once to the nearest
     /// float; no ridge in it.
     pub fn real_a(&self) -> Vec<f64> {
@@ -83,32 +89,27 @@ impl Totals {
 ///
 /// Numbers are little-endian. Neither ridge nor alpha enters, being no statistics.
 pub fn digest(dimension: usize, context_names: &[String], arms: &[(u32, &Totals)]) -> [u8; 32] {
+    let mut hash = begun(dimension, context_names);
+    let mut arms = arms.to_vec();
+    arms.sort_unstable_by_key(|&(arm, _)| arm);
+    let mut bytes = Vec::new();
+    for (_, totals) in arms {
+        bytes.clear();
+        totals.write(&mut bytes);
+        hash.update(&bytes);
+    }
+    hash.finalize().into()
+}
+
+/// What is hashed before the arms.
+pub(super) fn begun(dimension: usize, context_names: &[String]) -> Sha256 {
     let mut hash = Sha256::new();
     hash.update((dimension as u64).to_le_bytes());
     for name in context_names {
         hash.update((name.len() as u64).to_le_bytes());
         hash.update(name);
     }
-    let mut arms = arms.to_vec();
-    arms.sort_unstable_by_key(|&(arm, _)| arm);
-    for (_, totals) in arms {
-        hash.update(i128::from(totals.n).to_le_bytes());
-        totals.a.iter().chain(&totals.b).for_each(|sum| hash.update(sum.to_le_bytes()));
-    }
-    hash.finalize().into()
-}
-
-/// The same of so many arms, of which `totals` tells those that were seen.
-pub fn digest_of_all<'a>(
-    context_names: &[String],
-    arms: usize,
-    totals: impl Fn(u32) -> Option<&'a Totals>,
-) -> [u8; 32] {
-    let dimension = context_names.len();
-    let empty = Totals::new(dimension);
-    let arms: Vec<(u32, &Totals)> =
-        (0..arms as u32).map(|arm| (arm, totals(arm).unwrap_or(&empty))).collect();
-    digest(dimension, context_names, &arms)
+    hash
 }
 
 #[cfg(test)]

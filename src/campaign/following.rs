@@ -4,7 +4,7 @@ use super::results::EpochResults;
 use crate::sink::Link;
 use crate::sink::following::Follow;
 use crate::source::TopicUuids;
-use dataflows::bandit::totals::digest_of_all;
+use dataflows::bandit::digest::ModelDigest;
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::output::Output;
 use dataflows::campaign::snapshot::changed::Changed;
@@ -15,8 +15,7 @@ use std::any::Any;
 pub struct CampaignFollower {
     described: Campaign,
     follower: Follower,
-    /// Digest of the newest complete epoch, once there is one.
-    last_digest: Option<[u8; 32]>,
+    digest: ModelDigest,
     /// The next epoch is a change of settings.
     changed: Option<Changed>,
 }
@@ -25,7 +24,9 @@ impl CampaignFollower {
     /// Of a job that begins.
     pub fn new(described: Campaign) -> Self {
         let follower = Follower::new(described.settings.bandit.model_lag);
-        CampaignFollower { described, follower, last_digest: None, changed: None }
+        let context = described.features.context();
+        let digest = ModelDigest::new(context.names(), described.settings.input.arms.len());
+        CampaignFollower { described, follower, digest, changed: None }
     }
 
     /// Goes on after a checkpoint.
@@ -40,11 +41,8 @@ impl CampaignFollower {
     }
 
     /// The digest of all arms as they now are.
-    fn digest(&self) -> [u8; 32] {
-        let context = self.described.features.context();
-        digest_of_all(context.names(), self.described.settings.input.arms.len(), |arm| {
-            self.follower.totals(arm)
-        })
+    fn digest(&mut self) -> [u8; 32] {
+        self.digest.of(self.follower.totals())
     }
 }
 
@@ -62,15 +60,17 @@ impl Follow for CampaignFollower {
 
     fn follow(&mut self, results: &mut EpochResults) {
         results.changed = self.changed.take();
-        results.digest_before = self.last_digest.take().unwrap_or_else(|| self.digest());
+        results.digest_before = self.digest();
         let epoch = results.epoch;
-        results.arms.iter().for_each(|update| self.follower.learn(epoch, update));
+        for update in &results.arms {
+            self.follower.learn(epoch, update);
+            self.digest.changed(update.arm);
+        }
         results.arm_days.iter().for_each(|row| self.follower.arm_day(row));
         results.segments.iter().for_each(|row| self.follower.segment(row));
         results.unlisted.iter().for_each(|(list, hash)| self.follower.unlisted(*list, *hash));
         self.follower.end(epoch, &results.thresholds, &results.counts, &results.closed);
         results.digest = self.digest();
-        self.last_digest = Some(results.digest);
     }
 
     fn link(&self, results: &mut EpochResults, topic_ids: TopicUuids, link: Option<Link>) {

@@ -147,9 +147,9 @@ impl Follower {
         note(self.common.unlisted.of_mut(list), hash);
     }
 
-    /// The newest sums of an arm.
-    pub fn totals(&self, arm: u32) -> Option<&Totals> {
-        self.arms.get(&arm).and_then(|versions| versions.last()).map(|(_, totals)| totals)
+    /// The newest sums of each arm that something was learned of, in the order of their numbers.
+    pub fn totals(&self) -> impl Iterator<Item = (u32, &Totals)> {
+        self.arms.iter().filter_map(|(&arm, versions)| Some((arm, &versions.last()?.1)))
     }
 
     /// Customers that the views have.

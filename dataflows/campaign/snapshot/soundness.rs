@@ -7,7 +7,8 @@
 
 use super::Common;
 use super::image::{CustomerRows, ImageRows};
-use crate::bandit::totals::{Totals, digest_of_all};
+use crate::bandit::digest::ModelDigest;
+use crate::bandit::totals::Totals;
 use crate::bandit::triangle_length;
 use crate::codec::Aligned;
 use crate::customer::Features;
@@ -146,7 +147,7 @@ impl Domain {
     fn digest(&self, common: &Common) -> [u8; 32] {
         let newest: BTreeMap<u32, &Totals> =
             common.arms.iter().map(|version| (version.arm, &version.totals)).collect();
-        digest_of_all(&self.context, self.arms, |arm| newest.get(&arm).copied())
+        ModelDigest::new(&self.context, self.arms).of(newest)
     }
 
     /// What is wrong with a customer.

@@ -19,7 +19,8 @@ fn announced(settings: &Settings, common: &Common) -> Result<Announced, Snapshot
     let customers = follower.customers();
     follower.end(common.epoch, &[], &Counts::none(), &Closed::default());
     let empty = Totals::new(context.dimension());
-    let totals = |arm| (arm, follower.totals(arm).unwrap_or(&empty));
+    let newest: BTreeMap<u32, &Totals> = follower.totals().collect();
+    let totals = |arm| (arm, newest.get(&arm).copied().unwrap_or(&empty));
     let arms: Vec<(u32, &Totals)> = (0..settings.input.arms.len() as u32).map(totals).collect();
     let digest = digest(context.dimension(), context.names(), &arms);
     Ok(Announced { epoch: common.epoch, watermark: common.watermark, digest, customers })

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::checkpoint::{CommonPiece, FileKind, Pause, Piece, Saver, SaverSettings};
 use crate::sink::Link;
-use dataflows::bandit::totals::digest_of_all;
+use dataflows::bandit::digest::ModelDigest;
 use dataflows::campaign::snapshot::Common;
 use dataflows::customer::Features;
 use std::sync::Arc;
@@ -85,7 +85,7 @@ fn sound(epoch: u64) -> Vec<Piece> {
     let (settings, watermark) = (Settings::default(), shared.watermark);
     let context =
         Features::new(&settings.input, &settings.customer).expect("features").context().clone();
-    let digest = digest_of_all(context.names(), settings.input.arms.len(), |_| None);
+    let digest = ModelDigest::new(context.names(), settings.input.arms.len()).of([]);
     let bytes = Common { epoch, watermark, ..Common::default() }.to_bytes();
     vec![Piece::Shared(Box::new(CommonPiece { bytes, digest, customers: 0, ..*shared })), done]
 }
