@@ -79,7 +79,7 @@ impl ArmFigures {
             .fold((0, 0), |(count, sum), arm| (count + arm.interactions, sum + arm.reward));
         RewardFigures {
             mean: mean_q16(reward, interactions),
-            recent_mean: self.outcomes.mean(None),
+            recent_mean: self.outcomes.mean(),
             recent_outcomes: self.outcomes.count(),
             best_possible: benchmark.map(|known| known.best_possible),
             best_fixed: benchmark.map(|known| known.best_fixed),
@@ -90,18 +90,19 @@ impl ArmFigures {
     pub(super) fn shown(&self) -> Vec<Arm> {
         let decisions: u64 = self.arms.iter().map(|arm| arm.decisions).sum();
         let interactions: i64 = self.arms.iter().map(|arm| arm.interactions).sum();
+        let (shares, means) = (self.choices.shares(), self.outcomes.means());
         let of_arm = |(number, arm): (usize, &KnownArm)| Arm {
             arm: number,
             name: arm.name.clone(),
             n: arm.n,
             decisions: arm.decisions,
             decisions_share: (decisions > 0).then(|| arm.decisions as f64 / decisions as f64),
-            recent_decisions_share: self.choices.share(number),
+            recent_decisions_share: shares(number),
             interactions: arm.interactions,
             interactions_share: (interactions > 0)
                 .then(|| arm.interactions as f64 / interactions as f64),
             mean_reward: mean_q16(arm.reward, arm.interactions),
-            recent_mean_reward: self.outcomes.mean(Some(number)),
+            recent_mean_reward: means(number),
         };
         self.arms.iter().enumerate().map(of_arm).collect()
     }

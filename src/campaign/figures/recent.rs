@@ -22,10 +22,11 @@ impl Choices {
         self.0.drain(..self.0.len().saturating_sub(RECENT_DECISIONS));
     }
 
-    /// The share of an arm; `None` before the first decision.
-    pub(super) fn share(&self, arm: usize) -> Option<f64> {
-        let chosen = self.0.iter().filter(|&&chosen| usize::from(chosen) == arm).count();
-        (!self.0.is_empty()).then(|| chosen as f64 / self.0.len() as f64)
+    /// The share of each arm by its number; `None` before the first decision.
+    pub(super) fn shares(&self) -> impl Fn(usize) -> Option<f64> {
+        let (all, mut chosen) = (self.0.len(), HashMap::<usize, u64>::new());
+        self.0.iter().for_each(|arm| *chosen.entry(usize::from(*arm)).or_default() += 1);
+        move |arm| (all > 0).then(|| chosen.get(&arm).map_or(0.0, |&n| n as f64 / all as f64))
     }
 }
 
@@ -77,14 +78,20 @@ impl RecentOutcomes {
         self.order.len() as u64
     }
 
-    /// Their mean reward, for one arm or for all.
-    pub(super) fn mean(&self, arm: Option<usize>) -> Option<f64> {
-        let chosen =
-            self.rewards.values().filter(|(of, _)| arm.is_none_or(|arm| usize::from(*of) == arm));
-        let (count, sum) = chosen.fold((0i64, 0i128), |(count, sum), (_, reward)| {
-            (count + 1, sum + i128::from(*reward))
-        });
-        mean_q16(sum, count)
+    /// Their mean reward.
+    pub(super) fn mean(&self) -> Option<f64> {
+        let sum = self.rewards.values().map(|(_, reward)| i128::from(*reward)).sum();
+        mean_q16(sum, self.rewards.len() as i64)
+    }
+
+    /// The mean reward of each arm by its number.
+    pub(super) fn means(&self) -> impl Fn(usize) -> Option<f64> {
+        let mut sums = HashMap::<usize, (i64, i128)>::new();
+        for (arm, reward) in self.rewards.values() {
+            let (count, sum) = sums.entry(usize::from(*arm)).or_default();
+            (*count, *sum) = (*count + 1, *sum + i128::from(*reward));
+        }
+        move |arm| sums.get(&arm).and_then(|(count, sum)| mean_q16(*sum, *count))
     }
 }
 
