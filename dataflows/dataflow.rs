@@ -9,6 +9,7 @@ use crate::time::Millis;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
+use std::sync::Arc;
 use timely::ExchangeData;
 use timely::dataflow::StreamVec;
 
@@ -34,6 +35,9 @@ pub trait Dataflow: Clone + Send + Sync + 'static {
     /// What a worker sends of an epoch.
     type Output: ExchangeData;
 
+    /// What belongs to no key of a snapshot.
+    type Common: Send + Sync;
+
     /// What a worker begins with.
     type Beginning: Begins;
 
@@ -57,16 +61,22 @@ pub trait Dataflow: Clone + Send + Sync + 'static {
     /// What worker `worker` of `peers` begins with in a job without a past.
     fn anew(&self, worker: usize, peers: usize) -> Self::Beginning;
 
+    /// What belongs to no key of a snapshot, from its bytes.
+    ///
+    /// # Errors
+    /// They are something else.
+    fn common(bytes: &[u8]) -> Result<Self::Common, SnapshotError>;
+
     /// Begins to take up a snapshot on worker `worker` of `peers`, given what belongs to no key of
     /// it; where it was taken under `former` settings, the next epoch is the change of them.
     ///
     /// # Errors
-    /// The common part cannot be read, or is of settings that are none.
+    /// The former settings are none.
     fn restoring(
         &self,
         worker: usize,
         peers: usize,
-        common: &[u8],
+        common: &Arc<Self::Common>,
         former: Option<&Self::Settings>,
     ) -> Result<Self::Restoring, SnapshotError>;
 

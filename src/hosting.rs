@@ -47,16 +47,13 @@ pub trait Hosted: Dataflow {
 
     /// Looks again at what of an epoch can be computed by itself, going on after a snapshot whose
     /// part without keys this is; so many versions of models are kept.
-    ///
-    /// # Errors
-    /// That part cannot be read.
     fn looked_at_again(
         &self,
-        _common: Option<&[u8]>,
+        _common: Option<&Self::Common>,
         _keep: u64,
         findings: Findings,
-    ) -> Result<Box<dyn LookedAtAgain>, SnapshotError> {
-        Ok(Box::new(findings))
+    ) -> Box<dyn LookedAtAgain> {
+        Box::new(findings)
     }
 
     /// The keys that what stands depends on.
@@ -100,10 +97,10 @@ pub trait Hosted: Dataflow {
     /// Who follows it: from its beginning, or after a snapshot.
     ///
     /// # Errors
-    /// What belongs to no key of the snapshot cannot be read, or is of settings that are none.
+    /// The settings that the snapshot was taken under are none.
     fn follower(
         &self,
-        after: Option<After<'_, Self::Settings>>,
+        after: Option<After<'_, Self::Common, Self::Settings>>,
     ) -> Result<Self::Follower, SnapshotError>;
 }
 
@@ -127,9 +124,9 @@ impl LookedAtAgain for Findings {
 
 /// A snapshot that is gone on from.
 #[derive(Clone, Copy, Debug)]
-pub struct After<'a, S> {
+pub struct After<'a, C, S> {
     /// What belongs to no key of it.
-    pub common: &'a [u8],
+    pub common: &'a C,
     /// The settings that it was taken under, where the next epoch is a change of them.
     pub former: Option<&'a S>,
 }

@@ -252,8 +252,7 @@ fn a_snapshot_is_taken_up_by_any_number_of_workers() {
 #[test]
 fn what_is_no_image_of_a_virtual_shard_is_refused() {
     let load = |shard, whole, text: &str| {
-        let common = KeyedCommon::default().to_bytes();
-        let mut restoring = KeyedRestoring::<Arrivals>::after(&common).expect("it is one");
+        let mut restoring = KeyedRestoring::<Arrivals>::after(&KeyedCommon::default());
         restoring.load(shard, whole, Aligned::from(text.as_bytes()))
     };
     let [customer, other] = [17, 18].map(virtual_shard);

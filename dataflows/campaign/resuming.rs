@@ -20,6 +20,7 @@ impl Dataflow for Campaign {
     const NAME: &'static str = "campaign";
     type Settings = Settings;
     type Output = Output;
+    type Common = Common;
     type Beginning = Beginning;
     type Restoring = Resuming;
     type Soundness = Domain;
@@ -45,23 +46,26 @@ impl Dataflow for Campaign {
         Beginning { shard, common: None, images: None }
     }
 
+    fn common(bytes: &[u8]) -> Result<Common, SnapshotError> {
+        Common::from_bytes(bytes)
+    }
+
     fn restoring(
         &self,
         worker: usize,
         peers: usize,
-        common: &[u8],
+        common: &Arc<Common>,
         former: Option<&Settings>,
     ) -> Result<Resuming, SnapshotError> {
-        let common = Common::from_bytes(common)?;
-        let change = former.map(|former| Changeover::begin(former, self, &common)).transpose()?;
+        let change = former.map(|former| Changeover::begin(former, self, common)).transpose()?;
         Ok(match change {
             None => {
-                let loading = Loading::new(self, worker, peers, &common);
-                Resuming { loading, common }
+                let loading = Loading::new(self, worker, peers, common);
+                Resuming { loading, common: Arc::clone(common) }
             }
             Some(Changeover { of_settings, common, changed: _ }) => {
                 let loading = Loading::changing(self, worker, peers, &common, of_settings);
-                Resuming { loading, common }
+                Resuming { loading, common: Arc::new(common) }
             }
         })
     }
@@ -92,7 +96,7 @@ impl Begins for Beginning {
 /// A worker's customers while they are being loaded, with what belongs to none of them.
 pub struct Resuming {
     loading: Loading,
-    common: Common,
+    common: Arc<Common>,
 }
 
 impl Restoring for Resuming {
@@ -105,6 +109,6 @@ impl Restoring for Resuming {
     fn finish(self) -> Beginning {
         let Resuming { loading, common } = self;
         let shard = loading.finish();
-        Beginning { shard, common: Some(Arc::new(common)), images: None }
+        Beginning { shard, common: Some(common), images: None }
     }
 }

@@ -11,6 +11,7 @@ use crate::dataflow::Dataflow;
 use crate::epoch::{Partitions, close_epochs};
 use crate::snapshot::SnapshotError;
 use crate::source::{Feed, TopicId};
+use std::sync::Arc;
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::vec::{Broadcast, Map};
@@ -19,6 +20,7 @@ impl<K: Keyed> Dataflow for K {
     const NAME: &'static str = K::NAME;
     type Settings = KeyedSettings;
     type Output = KeyedOutput<K::View>;
+    type Common = KeyedCommon;
     type Beginning = KeyedBeginning<K>;
     type Restoring = KeyedRestoring<K>;
     type Soundness = KeyedSoundness<K>;
@@ -35,14 +37,18 @@ impl<K: Keyed> Dataflow for K {
         KeyedBeginning::new(KeyedShards::new(), KeyedCommon::default())
     }
 
+    fn common(bytes: &[u8]) -> Result<KeyedCommon, SnapshotError> {
+        KeyedCommon::from_bytes(bytes)
+    }
+
     fn restoring(
         &self,
         _: usize,
         _: usize,
-        common: &[u8],
+        common: &Arc<KeyedCommon>,
         _: Option<&KeyedSettings>,
     ) -> Result<KeyedRestoring<K>, SnapshotError> {
-        KeyedRestoring::after(common)
+        Ok(KeyedRestoring::after(common))
     }
 
     fn build<'scope>(

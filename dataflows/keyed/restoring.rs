@@ -14,12 +14,8 @@ pub struct KeyedRestoring<K: Keyed> {
 
 impl<K: Keyed> KeyedRestoring<K> {
     /// Begins to load what goes with this common part.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub fn after(common: &[u8]) -> Result<Self, SnapshotError> {
-        let common = KeyedCommon::from_bytes(common)?;
-        Ok(KeyedRestoring { shards: KeyedShards::new(), common })
+    pub fn after(common: &KeyedCommon) -> Self {
+        KeyedRestoring { shards: KeyedShards::new(), common: common.clone() }
     }
 }
 

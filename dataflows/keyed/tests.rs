@@ -153,8 +153,8 @@ impl Trial<'_> {
         let Some(Taken { common, images }) = self.after else {
             return dataflow.anew(worker, peers);
         };
-        let restoring = KeyedRestoring::after(&common.to_bytes());
-        let mut restoring = restoring.expect("the bytes are whole");
+        let common = KeyedCommon::from_bytes(&common.to_bytes()).expect("the bytes are whole");
+        let mut restoring = KeyedRestoring::after(&common);
         for image in images.values().filter(|image| usize::from(image.shard) % peers == worker) {
             let bytes = Aligned::from(&image.bytes[..]);
             assert_eq!(restoring.load(image.shard, image.whole, bytes), Ok(image.customers));

@@ -62,14 +62,13 @@ impl Hosted for Campaign {
 
     fn looked_at_again(
         &self,
-        common: Option<&[u8]>,
+        common: Option<&Common>,
         keep: u64,
         findings: Findings,
-    ) -> Result<Box<dyn LookedAtAgain>, SnapshotError> {
-        let common = common.map(Common::from_bytes).transpose()?;
+    ) -> Box<dyn LookedAtAgain> {
         let (settings, dimension) =
             (Arc::clone(&self.settings), self.features.context().dimension());
-        Ok(Box::new(Answers::new(settings, dimension, keep, common.as_ref(), findings)))
+        Box::new(Answers::new(settings, dimension, keep, common, findings))
     }
 
     fn fingerprint(settings: &Settings) -> Fingerprint {
@@ -130,14 +129,13 @@ impl Hosted for Campaign {
 
     fn follower(
         &self,
-        after: Option<After<'_, Settings>>,
+        after: Option<After<'_, Common, Settings>>,
     ) -> Result<CampaignFollower, SnapshotError> {
         let follower = CampaignFollower::new(self.clone());
         let Some(After { common, former }) = after else { return Ok(follower) };
-        let common = Common::from_bytes(common)?;
-        let change = former.map(|former| Changeover::begin(former, self, &common)).transpose()?;
+        let change = former.map(|former| Changeover::begin(former, self, common)).transpose()?;
         Ok(match change {
-            None => follower.after(&common),
+            None => follower.after(common),
             Some(Changeover { common, changed, .. }) => {
                 follower.after(&common).changing(Some(changed))
             }

@@ -3,11 +3,11 @@
 use crate::blame::Blame;
 use crate::checkpoint::saver::SaverHandle;
 use crate::checkpoint::{CheckpointError, Checkpoints, FileKind, Manifest, Pause, Piece};
-use dataflows::codec::Aligned;
 use dataflows::snapshot::{Images, ShardImage, SnapshotError};
 use dataflows::{Begins, Dataflow, Restoring};
 use nix::time::{ClockId, clock_gettime};
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Why a checkpoint was not taken up.
@@ -33,6 +33,9 @@ impl LoadError {
     }
 }
 
+/// What a worker begins with, and what belongs to no key of the checkpoint that it is of.
+pub type BeginningOf<D> = (<D as Dataflow>::Beginning, Option<Arc<<D as Dataflow>::Common>>);
+
 /// The beginning of worker `worker` of `peers`: its virtual shards of the checkpoint, or nothing
 /// where there is none; where it was taken under `former` settings, with the change of them.
 /// Also what belongs to no key of the checkpoint.
@@ -46,10 +49,10 @@ pub fn load<D: Dataflow>(
     described: &D,
     worker: usize,
     peers: usize,
-) -> Result<(D::Beginning, Option<Aligned>), LoadError> {
+) -> Result<BeginningOf<D>, LoadError> {
     let Some(manifest) = manifest else { return Ok((described.anew(worker, peers), None)) };
     let (started, checkpoints) = (Instant::now(), checkpoints.holding(manifest));
-    let common = checkpoints.read(&manifest.shared)?;
+    let common = Arc::new(D::common(&checkpoints.read(&manifest.shared)?)?);
     let mut restoring = described.restoring(worker, peers, &common, former)?;
     let mut customers = 0;
     for (&shard, chain) in

@@ -103,11 +103,11 @@ impl<K: ViewRows> Hosted for K {
 
     fn follower(
         &self,
-        after: Option<After<'_, KeyedSettings>>,
+        after: Option<After<'_, KeyedCommon, KeyedSettings>>,
     ) -> Result<KeyedFollower<K>, SnapshotError> {
         let changing = after.as_ref().is_some_and(|after| after.former.is_some());
-        let common = after.map(|after| KeyedCommon::from_bytes(after.common)).transpose()?;
-        Ok(KeyedFollower::after(common.unwrap_or_default()).changing(changing))
+        let common = after.map(|after| after.common.clone()).unwrap_or_default();
+        Ok(KeyedFollower::after(common).changing(changing))
     }
 }
 
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_epoch_after_a_snapshot_of_other_settings_is_their_change() {
-        let (common, former) = (KeyedCommon::default().to_bytes(), KeyedSettings::default());
+        let (common, former) = (KeyedCommon::default(), KeyedSettings::default());
         for former in [None, Some(&former)] {
             let after = Some(After { common: &common, former });
             let mut follower = Arrivals::default().follower(after).expect("the common part is one");

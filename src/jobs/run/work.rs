@@ -11,13 +11,12 @@ use crate::jobs::live::{Pace, live};
 use crate::jobs::opening;
 use crate::jobs::plan::{Plan, agree};
 use crate::jobs::recalling::{Recalling, Share};
-use crate::jobs::saving::{LoadError, ToSaver, load};
+use crate::jobs::saving::{BeginningOf, LoadError, ToSaver, load};
 use crate::jobs::schedule::Schedule;
 use crate::kafka::KafkaSettings;
 use crate::kafka::intake::{KafkaIntake, Seat};
 use crate::sink::following::Follow;
 use dataflows::Begins;
-use dataflows::codec::Aligned;
 use dataflows::operators::deliver::deliver;
 use dataflows::source::TopicId;
 use dataflows::state::turns::{Pacer, TURN};
@@ -122,7 +121,7 @@ impl<D: Hosted> Job<D> {
         &self,
         plan: &Plan,
         described: &D,
-        common: Option<Aligned>,
+        common: Option<Arc<D::Common>>,
     ) -> Result<D::Follower, LoadError> {
         let former = plan.former();
         let common = common.as_deref();
@@ -169,7 +168,7 @@ impl<D: Hosted> Job<D> {
         plan: &Plan,
         described: &D,
         settings: &SaverSettings,
-    ) -> Result<(D::Beginning, Option<Aligned>), LoadError> {
+    ) -> Result<BeginningOf<D>, LoadError> {
         self.start_saver(plan, settings)?;
         let (beginning, common) = load(
             &self.checkpoints,

@@ -62,14 +62,10 @@ impl<D: Hosted> Computing<'_, D> {
         before: Option<Lost>,
         keeps: bool,
     ) -> Result<Recomputed, VerifyError> {
-        let answers = self
-            .described
-            .looked_at_again(
-                self.basis.as_ref().map(|basis| &basis.common[..]),
-                u64::from(self.postgres.keep_model_versions),
-                found.decided,
-            )
-            .map_err(LoadError::from)?;
+        let common = self.basis.as_ref().map(|basis| D::common(&basis.common)).transpose();
+        let common = common.map_err(LoadError::from)?;
+        let keep = u64::from(self.postgres.keep_model_versions);
+        let answers = self.described.looked_at_again(common.as_ref(), keep, found.decided);
         let epochs = found.epochs;
         let Some(last) = standing.epochs.last().cloned() else {
             let lost = before.unwrap_or_default();
@@ -101,8 +97,8 @@ impl<D: Hosted> Computing<'_, D> {
         let sight = Sight::new(&kafka.brokers, failure.teller());
         let (to_fold, results) = bounded(AHEAD as usize + 1);
         let basis = self.basis.as_ref();
-        let from =
-            basis.map(|Basis { common, former, .. }| After { common, former: former.as_ref() });
+        let former = basis.and_then(|basis| basis.former.as_ref());
+        let from = common.as_ref().map(|common| After { common, former });
         let follower = described.follower(from).map_err(LoadError::from)?;
         let after = basis.map_or(0, Basis::epoch);
         let mut gather = Gather::new(follower, after, control.clone(), to_fold, failure.teller());
