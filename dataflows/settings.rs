@@ -45,6 +45,10 @@ pub struct Serving {
     pub seed: u64,
     /// Whether each purchase asks for a decision.
     pub decide_on_transaction: bool,
+    /// Numbers of the arms that are not chosen any more, in ascending order. Whatever else is told
+    /// of an arm is told of them too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<u16>,
 }
 
 impl Settings {
@@ -254,6 +258,7 @@ impl Default for Serving {
             parameters: Parameters::default(),
             seed: 1,
             decide_on_transaction: false,
+            retired: Vec::new(),
         }
     }
 }

@@ -26,7 +26,7 @@ mod decisions;
 mod histories;
 
 use dataflow::by_the_dataflow;
-use decisions::{Decided, asked_once, decisions};
+use decisions::{Decided, Retired, asked_once, decisions};
 use histories::{Sent, histories};
 
 const START: i64 = 19_700 * DAY;
@@ -119,8 +119,8 @@ fn contacts(customer: i64, settled: &Settled) -> Vec<Told> {
 
 /// What plain collections come to after each epoch. An epoch is two times: when its records have
 /// settled, and when the thresholds have closed that are made of them.
-fn by_collections(epochs: &[Vec<Sent>]) -> Vec<Standing> {
-    let epochs = epochs.to_vec();
+fn by_collections(epochs: &[Vec<Sent>], retired: &Retired) -> Vec<Standing> {
+    let (epochs, retired) = (epochs.to_vec(), retired.clone());
     timely::execute_directly(move |worker| {
         let probe = ProbeHandle::new();
         let bought = Rc::new(RefCell::new(BTreeMap::<(i64, u64, i64, i64), isize>::new()));
@@ -224,7 +224,7 @@ fn by_collections(epochs: &[Vec<Sent>]) -> Vec<Standing> {
             drop(sums);
             let deciding =
                 all.last().map_or_else(BTreeMap::new, |before: &Standing| before.arms.clone());
-            standing.decided = decisions(&epochs[..=epoch], &reached, &deciding);
+            standing.decided = decisions(&epochs[..=epoch], &reached, &deciding, &retired);
             standing.decided.retain(|id, _| once.contains(id));
             all.push(standing.clone());
         }
@@ -310,10 +310,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn every_epoch_is_what_plain_collections_come_to(epochs in histories(), workers in 1..4usize) {
-        let (own, plain) = (by_the_dataflow(&epochs, workers), by_collections(&epochs));
-        for (epoch, (own, plain)) in own.iter().zip(&plain).enumerate() {
-            prop_assert_eq!(own, plain, "after epoch {}", epoch + 1);
+    fn every_epoch_is_what_plain_collections_come_to(
+        epochs in histories(),
+        workers in 1..4usize,
+        arms in prop::sample::subsequence(vec![0u16, 1, 2, 3], 0..4),
+        from in 1..8u64,
+    ) {
+        let retired = Retired { arms, from };
+        let own = by_the_dataflow(&epochs, workers, &retired);
+        for (epoch, (own, plain)) in own.iter().zip(by_collections(&epochs, &retired)).enumerate() {
+            prop_assert_eq!(own, &plain, "after epoch {}", epoch + 1);
+            let is_retired = |made: &Decided| retired.has(made.arm, epoch + 1);
+            prop_assert!(!own.decided.values().any(is_retired), "in epoch {}", epoch + 1);
         }
     }
 }

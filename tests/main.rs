@@ -42,6 +42,7 @@ mod publishing;
 mod reconfigure;
 mod replay_oracle;
 mod retail;
+mod retired;
 mod rubbish;
 mod rubbish_through_kafka;
 mod run_job;

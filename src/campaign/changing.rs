@@ -2,6 +2,7 @@
 //! for it.
 
 use crate::campaign::fingerprint;
+use crate::campaign::section::is_same;
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use dataflows::campaign::snapshot::Common;
 use dataflows::campaign::snapshot::change::{ChangeOfSettings, Former, Inspection, Obstacles};
@@ -57,16 +58,23 @@ pub fn refusals(former: &Settings, wanted: &Settings) -> Vec<String> {
 /// both is it the same.
 fn refused_arms(former: &[String], wanted: &[String]) -> Option<String> {
     let keeps = former.len() <= wanted.len()
-        && former
-            .iter()
-            .zip(wanted)
-            .all(|(former, wanted)| former.to_lowercase() == wanted.to_lowercase());
+        && former.iter().zip(wanted).all(|(former, wanted)| is_same(former, wanted));
     if !keeps {
-        return Some(
+        let is_gone = |arm: &&String| !wanted.iter().any(|name| is_same(name, arm));
+        let gone: Vec<String> =
+            former.iter().filter(is_gone).map(|arm| format!("{arm:?}")).collect();
+        let advice = match gone.is_empty() {
+            true => String::new(),
+            false => format!(
+                "; what is not to be chosen any more stays there and is named in \
+                 bandit.retired: {}",
+                gone.join(", ")
+            ),
+        };
+        return Some(format!(
             "bandit.arms: arms keep their names and places, for interactions name them by either; \
-             new ones come behind the others"
-                .to_string(),
-        );
+             new ones come behind the others{advice}"
+        ));
     }
     let number = wanted[former.len()..].iter().find(|arm| arm.trim().parse::<f64>().is_ok())?;
     Some(format!("bandit.arms: {number:?} would be read as another arm's number"))
@@ -202,8 +210,9 @@ mod tests {
             |to| drop(to.input.arms.pop()),
             |to| to.input.arms[1] = "Text".to_string(),
         ];
-        for change in changes {
-            assert!(refused(change).contains("keep their names and places"));
+        for (change, gone) in changes.into_iter().zip(["", ": \"Direct Mail\"", ": \"SMS\""]) {
+            let refused = refused(change);
+            assert!(refused.contains("keep their names and places") && refused.ends_with(gone));
         }
     }
 

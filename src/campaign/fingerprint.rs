@@ -31,14 +31,20 @@ pub fn of(settings: &Settings) -> Fingerprint {
 /// The keys that only steer what is made from now on. Each field is named here, so that a new one
 /// has to be told.
 pub fn serving(settings: &Settings) -> Vec<Value> {
-    let Serving { ridge, policy, parameters, seed, decide_on_transaction } =
+    let Serving { ridge, policy, parameters, seed, decide_on_transaction, retired } =
         &settings.bandit.serving;
     let asks = if *decide_on_transaction { "transaction" } else { "request" };
-    let told =
-        declared().map(|parameter| (parameter.key, parameters.of(parameter).to_string()));
+    let told = declared().map(|parameter| (parameter.key, parameters.of(parameter).to_string()));
     let before =
         [("bandit.ridge", ridge.to_string()), ("bandit.policy", policy.name().to_string())];
-    let after = [("bandit.seed", seed.to_string()), ("bandit.decide_on", asks.to_string())];
+    let arms = &settings.input.arms;
+    let retired: Vec<String> =
+        retired.iter().filter_map(|arm| arms.get(usize::from(*arm)).cloned()).collect();
+    let after = [
+        ("bandit.seed", seed.to_string()),
+        ("bandit.decide_on", asks.to_string()),
+        ("bandit.retired", list(&retired)),
+    ];
     before.into_iter().chain(told).chain(after).collect()
 }
 

@@ -1,7 +1,7 @@
 //! What the configuration says of the campaign.
 
 use crate::config::fault::Faults;
-use crate::config::types::{Config, DecideOn, HighValueRule};
+use crate::config::types::{BanditSection, Config, DecideOn, HighValueRule};
 use crate::units::format_duration;
 use dataflows::customer::Features;
 use dataflows::customer::context::INTERCEPT;
@@ -32,6 +32,7 @@ pub fn faults(config: &Config) -> Vec<(&'static str, String)> {
         ));
     }
     faults.extend(config.fields.faults());
+    faults.extend(config.bandit.fault_of_retired());
     faults.extend(feature_faults(config));
     faults
 }
@@ -86,6 +87,7 @@ impl Config {
                     parameters: self.bandit.parameters.clone(),
                     seed: self.bandit.seed,
                     decide_on_transaction: self.bandit.decide_on == DecideOn::Transaction,
+                    retired: self.bandit.retired(),
                 },
                 model_lag: self.bandit.model_lag,
                 own_features: self.bandit.own_features,
@@ -110,6 +112,33 @@ impl Config {
         Features::new(&settings.input, &settings.customer)
             .map_err(|problems| Faults::of("context.terms", problems))
     }
+}
+
+impl BanditSection {
+    /// Numbers of the retired arms, in ascending order.
+    fn retired(&self) -> Vec<u16> {
+        let is_retired = |arm: &str| self.retired.iter().any(|name| is_same(name, arm));
+        let arms = (0..).zip(&self.arms);
+        arms.filter(|(_, arm)| is_retired(arm)).map(|(number, _)| number).collect()
+    }
+
+    /// What is wrong with them.
+    fn fault_of_retired(&self) -> Option<(&'static str, String)> {
+        let is_arm = |name: &&String| self.arms.iter().any(|arm| is_same(name, arm));
+        let problem = match self.retired.iter().find(|name| !is_arm(name)) {
+            Some(name) => format!("expected names that are in bandit.arms, which {name:?} is not"),
+            None if self.retired().len() == self.arms.len() => {
+                "expected at least one arm of bandit.arms that is not retired".to_string()
+            }
+            None => return None,
+        };
+        Some(("bandit.retired", problem))
+    }
+}
+
+/// Case does not tell names of arms apart.
+pub(super) fn is_same(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
 }
 
 impl HighValueRule {

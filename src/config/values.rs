@@ -254,6 +254,17 @@ pub fn names<'de, D: Deserializer<'de>, const MAX: usize>(
     )
 }
 
+/// As [`names`], or none.
+pub fn names_or_none<'de, D: Deserializer<'de>, const MAX: usize>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
+    value(
+        deserializer,
+        |v| distinct(v).filter(|list| list.len() <= MAX),
+        format!("a list of at most {MAX} names that differ in more than case"),
+    )
+}
+
 fn distinct(value: &Value) -> Option<Vec<String>> {
     let mut seen = BTreeMap::new();
     let list = value.as_array()?;

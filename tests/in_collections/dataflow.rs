@@ -1,6 +1,6 @@
 //! The dataflow itself, fed epoch by epoch, and what its outputs come to after each.
 
-use super::decisions::{Decided, asked_once, told_id};
+use super::decisions::{Decided, Retired, asked_once, told_id};
 use super::histories::Sent;
 use super::{LATENESS, Standing, WINDOW};
 use dataflows::Dataflow;
@@ -9,16 +9,19 @@ use dataflows::campaign::output::Output;
 use dataflows::customer::features::Features;
 use dataflows::event::Topic;
 use dataflows::operators::deliver::{Delivery, deliver};
-use dataflows::settings::Settings;
+use dataflows::settings::{Serving, Settings};
 use dataflows::source::{Feed, Head, Mark, Messages};
 use std::sync::{Arc, Mutex};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::InputHandle;
 
-fn settings() -> Settings {
+fn described(retired: &Retired) -> Campaign {
     let mut settings = Settings::default();
+    settings.bandit.serving.retired.clone_from(&retired.arms);
+    settings.earlier = vec![(retired.from - 1, Serving::default())];
     (settings.time.lateness, settings.time.attribution_window) = (LATENESS, WINDOW);
-    settings
+    let features = Features::new(&settings.input, &settings.customer).expect("valid settings");
+    Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None }
 }
 
 /// A block of one topic's records, from an offset on.
@@ -34,11 +37,12 @@ fn block(topic: Topic, texts: &[&str], first: u64) -> Messages {
 }
 
 /// What the dataflow comes to after each epoch; the first worker reads all topics.
-pub(super) fn by_the_dataflow(epochs: &[Vec<Sent>], workers: usize) -> Vec<Standing> {
-    let settings = settings();
-    let features = Features::new(&settings.input, &settings.customer).expect("valid settings");
-    let described =
-        Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None };
+pub(super) fn by_the_dataflow(
+    epochs: &[Vec<Sent>],
+    workers: usize,
+    retired: &Retired,
+) -> Vec<Standing> {
+    let described = described(retired);
     let outputs = Arc::new(Mutex::new(Vec::new()));
     let (sink, epochs_in) = (Arc::clone(&outputs), epochs.to_vec());
     let guards = timely::execute(timely::Config::process(workers), move |worker| {
@@ -77,8 +81,7 @@ pub(super) fn by_the_dataflow(epochs: &[Vec<Sent>], workers: usize) -> Vec<Stand
     });
     guards.expect("the workers start").join().into_iter().for_each(|end| end.expect("no panic"));
     let outputs = std::mem::take(&mut *outputs.lock().expect("no worker panicked"));
-    let mut standing = Standing::default();
-    let once = asked_once(epochs);
+    let (mut standing, once) = (Standing::default(), asked_once(epochs));
     let after = |epoch: u64| {
         standing.decided.clear();
         for (_, output) in outputs.iter().filter(|(of, _)| *of == epoch) {
@@ -94,7 +97,7 @@ pub(super) fn by_the_dataflow(epochs: &[Vec<Sent>], workers: usize) -> Vec<Stand
                 Output::Decisions(decisions) => {
                     let told = decisions.iter().map(|made| {
                         let context = made.context.iter().map(|value| i128::from(*value)).collect();
-                        let arm = usize::from(made.arm.expect("none is excluded"));
+                        let arm = usize::from(made.arm.expect("not all are excluded"));
                         let id = told_id(&made.decision, made.customer);
                         (id, Decided { context, scores: made.scores.clone(), arm })
                     });

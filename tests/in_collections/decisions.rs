@@ -37,15 +37,31 @@ pub(super) fn asked_once(epochs: &[Vec<Sent>]) -> BTreeSet<String> {
     asked.into_iter().filter(|(_, times)| *times == 1).map(|(id, _)| id).collect()
 }
 
+/// Arms that are not chosen from an epoch on.
+#[derive(Clone, Debug)]
+pub(super) struct Retired {
+    pub(super) arms: Vec<u16>,
+    /// The first epoch is 1.
+    pub(super) from: u64,
+}
+
+impl Retired {
+    pub(super) fn has(&self, arm: usize, epoch: usize) -> bool {
+        epoch as u64 >= self.from && self.arms.iter().any(|retired| usize::from(*retired) == arm)
+    }
+}
+
 /// What those who ask in the last of these epochs are answered, by the totals from which on a
 /// customer is of high value on each day that has closed, and the sums that decide.
 pub(super) fn decisions(
     epochs: &[Vec<Sent>],
     thresholds: &BTreeMap<i64, i128>,
     arms: &BTreeMap<usize, Sum>,
+    retired: &Retired,
 ) -> BTreeMap<String, Decided> {
-    let now = requests(&epochs[epochs.len() - 1..]);
-    now.filter_map(|sent| Some((id(sent), decision(sent, epochs, thresholds, arms)?))).collect()
+    let may_be = |arm: usize| !retired.has(arm, epochs.len());
+    let decision = |sent| Some((id(sent), decision(sent, epochs, thresholds, arms, &may_be)?));
+    requests(&epochs[epochs.len() - 1..]).filter_map(decision).collect()
 }
 
 fn requests(epochs: &[Vec<Sent>]) -> impl Iterator<Item = &Sent> {
@@ -68,6 +84,7 @@ fn decision(
     epochs: &[Vec<Sent>],
     thresholds: &BTreeMap<i64, i128>,
     arms: &BTreeMap<usize, Sum>,
+    may_be: &dyn Fn(usize) -> bool,
 ) -> Option<Decided> {
     let value: serde_json::Value = serde_json::from_str(&sent.text).expect("JSON");
     let timestamp = value["timestamp"].as_i64().expect("an instant");
@@ -90,7 +107,8 @@ fn decision(
     let context = learn::context(sent.customer, &contact, &settled(&rows), &config);
     let x: Vec<f64> = context.iter().map(|value| *value as f64 / 4096.0).collect();
     let scores: Vec<f64> = (0..config.arms.len()).map(|arm| score(arms.get(&arm), &x)).collect();
-    let best = (0..scores.len()).reduce(|a, b| if scores[b] > scores[a] { b } else { a })?;
+    let open = (0..scores.len()).filter(|arm| may_be(*arm));
+    let best = open.reduce(|a, b| if scores[b] > scores[a] { b } else { a })?;
     (!erased).then_some(Decided { context, scores, arm: best })
 }
 

@@ -27,6 +27,10 @@ pub(super) struct Decider {
     chosen: Chosen,
     policy: Box<dyn Policy>,
     seed: u64,
+    /// Arms that nobody may be given.
+    retired: Vec<u16>,
+    /// Those and the ones that the last request excludes.
+    excluded: Vec<u16>,
     /// What the policy said of each arm, at the last decision.
     promises: Vec<Promise>,
 }
@@ -52,9 +56,15 @@ impl Visitor {
 impl Decider {
     /// By what serves.
     pub(super) fn of(serving: &Serving) -> Self {
-        let Serving { policy: chosen, parameters, seed, .. } = serving;
-        let policy = chosen.policy(parameters);
-        Decider { chosen: *chosen, policy, seed: *seed, promises: Vec::new() }
+        let Serving { policy: chosen, parameters, seed, retired, .. } = serving;
+        Decider {
+            chosen: *chosen,
+            policy: chosen.policy(parameters),
+            seed: *seed,
+            retired: retired.clone(),
+            excluded: Vec::new(),
+            promises: Vec::new(),
+        }
     }
 
     /// Decides a request, unless its id is known, which makes it a duplicate, or its customer
@@ -104,11 +114,14 @@ impl Decider {
         context: &[i16],
     ) -> Decision {
         let draws = Draws::new(self.seed, Purpose::Choice, customer, key);
+        self.excluded.clear();
+        self.excluded.extend(self.retired.iter().chain(&request.exclude));
+        self.excluded.sort_unstable();
         let at = choose(
             self.policy.as_ref(),
             model,
             &real_context(context),
-            &request.exclude,
+            &self.excluded,
             draws,
             &mut self.promises,
         );

@@ -1,5 +1,5 @@
-//! Ridge, width of the confidence term and what asks for a decision, where they are otherwise from
-//! an epoch on: each epoch is as it was without what came later, and as if its own had held from
+//! Ridge, policy, retired arms and what asks for a decision, where they are otherwise from an epoch
+//! on: each epoch is as it was without what came later, and as if its own had held from
 //! the beginning, from whichever snapshot it is computed again.
 
 use super::{Arrival, Outcome, Random, Run, Told, arrivals, assert_map, cuts};
@@ -12,6 +12,9 @@ use crate::source::Save;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+/// So many there are.
+const ARMS: u16 = 4;
+
 fn serving(random: &mut Random, asks: bool) -> Serving {
     let ridge = [1.0, 0.25, 7.5, 40.0][random.below(4) as usize];
     let alpha = [0.0, 0.5, 1.0, 3.0][random.below(4) as usize];
@@ -23,6 +26,7 @@ fn serving(random: &mut Random, asks: bool) -> Serving {
         parameters: Parameters::told([("alpha", alpha)]),
         seed: random.below(3),
         decide_on_transaction: asks && random.below(2) == 0,
+        retired: (0..ARMS).filter(|_| random.below(3) == 0).collect(),
     }
 }
 

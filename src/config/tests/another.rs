@@ -53,6 +53,7 @@ pub(crate) fn another_value(key: &str) -> &'static str {
         "context.terms" => "intercept, recency: cap 100",
         "bandit.ridge" | "bandit.no_response_reward" => "0.5",
         "bandit.policy" => "greedy",
+        "bandit.retired" => "Push, direct mail",
         "bandit.seed" => "7",
         "bandit.decide_on" => "transaction",
         other => match declared().find(|parameter| parameter.key == other) {

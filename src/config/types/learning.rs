@@ -74,6 +74,9 @@ pub struct BanditSection {
     /// Names of the arms.
     #[serde(deserialize_with = "values::names::<_, { values::MAX_ARMS }>")]
     pub arms: Vec<String>,
+    /// Names of those among them that are not chosen any more.
+    #[serde(deserialize_with = "values::names_or_none::<_, { values::MAX_ARMS }>")]
+    pub retired: Vec<String>,
     /// Ridge of the solved model.
     #[serde(deserialize_with = "values::positive")]
     pub ridge: f64,
