@@ -15,12 +15,14 @@ mod config;
 mod console;
 mod descriptors;
 mod durable;
+mod engine;
 mod files;
 mod fingerprint;
 mod first;
 mod hexadecimal;
 mod hosting;
 mod identifiers;
+#[cfg(feature = "demo")]
 mod jobs;
 mod journal;
 mod kafka;

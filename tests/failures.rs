@@ -1,6 +1,6 @@
 //! A job that cannot go on says why, whatever it was doing: the exit code is 1, the first cause is
 //! told once, and `/readyz` has it as long as the process is there. What each error says is in the
-//! table beside `src/jobs/ending.rs`; here the program itself is led into some of them while it
+//! table beside `src/engine/ending.rs`; here the program itself is led into some of them while it
 //! starts, repeats, runs and drains.
 
 use crate::services::console::Console;

@@ -3,6 +3,11 @@
 use crate::blame::Blame;
 use crate::checkpoint::CheckpointError;
 use crate::config::fault::Faults;
+use crate::engine::ending::{ExitReason, told};
+use crate::engine::load::LoadError;
+use crate::engine::replay::{ReplayError, SourceFaults};
+use crate::engine::run::RunError;
+use crate::engine::verify::VerifyError;
 use crate::files::error::FileError;
 use crate::files::output::OutputError;
 use crate::first::Panicked;
@@ -10,11 +15,6 @@ use crate::first::Panicked;
 use crate::jobs::bench::error::BenchError;
 #[cfg(feature = "demo")]
 use crate::jobs::demo::DemoError;
-use crate::jobs::ending::{ExitReason, told};
-use crate::jobs::load::LoadError;
-use crate::jobs::replay::{ReplayError, SourceFaults};
-use crate::jobs::run::RunError;
-use crate::jobs::verify::VerifyError;
 use crate::kafka::KafkaError;
 use std::io;
 use std::process::ExitCode;

@@ -3,7 +3,7 @@
 use super::error::ProgramError;
 use super::{GlobalArgs, load as load_config, print, print_json};
 use crate::config::types::Config;
-use crate::jobs::load;
+use crate::engine::load;
 use crate::kafka::admin::create_topics;
 use crate::kafka::producer::Producer;
 use crate::kafka::timetable::Timetable;

@@ -4,8 +4,8 @@
 use super::cluster::ClusterArgs;
 use super::error::ProgramError;
 use super::{GlobalArgs, dataflow, duration, instant, load, print, print_json};
+use crate::engine::replay::{Input, Replay, ReplayOutcome, SourceFaults, Span, SpanBound};
 use crate::hosting::replaying::ReplayFlags;
-use crate::jobs::replay::{Input, Replay, ReplayOutcome, SourceFaults, Span, SpanBound};
 use crate::telemetry::logging;
 use clap::Args;
 use dataflows::event::Millis;

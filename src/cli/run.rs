@@ -6,7 +6,7 @@ use super::error::ProgramError;
 use super::serve::ServeArgs;
 use super::{GlobalArgs, load, overrides};
 use crate::config::load::Override;
-use crate::jobs::start::Asked;
+use crate::engine::start::Asked;
 use crate::telemetry::logging;
 use clap::Args;
 use std::path::PathBuf;

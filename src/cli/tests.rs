@@ -198,7 +198,7 @@ fn replay_reads_instants_and_durations() {
 
 #[test]
 fn replay_reads_files_or_topics() {
-    use crate::jobs::replay::SpanBound;
+    use crate::engine::replay::SpanBound;
     let topics = ["--config", "a.toml", "--output", "b", "--from"];
     let replay: replay::ReplayArgs =
         parse(&[&topics[..], &["earliest", "--until", "2024-03-01"]].concat())

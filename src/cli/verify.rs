@@ -4,7 +4,7 @@
 use super::dataflow;
 use super::error::ProgramError;
 use super::{GlobalArgs, load, overrides, print, print_json, warn};
-use crate::jobs::verify::{Removed, Since, Verdict};
+use crate::engine::verify::{Removed, Since, Verdict};
 use crate::postgres::comparison::{Difference, Findings};
 use crate::telemetry::logging;
 use clap::Args;

@@ -13,8 +13,6 @@
 mod director;
 mod intake;
 
-use super::gather::{Gather, GatherError};
-use super::live::{Control, Pace, live};
 use crate::blame::Blame;
 use crate::campaign::figures::{Benchmark, CampaignFigures};
 use crate::campaign::following::CampaignFollower;
@@ -22,6 +20,8 @@ use crate::campaign::results::EpochResults;
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::console::{Console, ConsoleError};
+use crate::engine::gather::{Gather, GatherError};
+use crate::engine::live::{Control, Pace, live};
 use crate::first::First;
 use crate::hosting::agreed_on;
 use crate::status::Status;

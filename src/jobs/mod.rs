@@ -1,33 +1,4 @@
-//! Jobs: a source, a dataflow and a sink put together, one file each.
+//! What is put together of the engine, the campaign and a simulated world: the demo, and the bench.
 
-#[cfg(feature = "demo")]
 pub mod bench;
-#[cfg(feature = "demo")]
 pub mod demo;
-pub mod ending;
-mod erasing;
-pub mod gather;
-mod held_back;
-pub mod history;
-mod keeping;
-pub mod live;
-pub mod load;
-pub mod opening;
-mod peers;
-mod plan;
-pub mod publishing;
-mod reach;
-mod recalling;
-mod reconfiguring;
-pub mod replay;
-mod restart;
-pub mod run;
-mod saving;
-pub mod schedule;
-mod section;
-pub mod soundness;
-mod stalling;
-pub mod start;
-pub mod topics;
-pub mod verify;
-mod watch;

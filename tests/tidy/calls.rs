@@ -46,7 +46,7 @@ const BANNED: &[Banned] = &[
             "src/checkpoint/assembly.rs",
             "src/cli/generate.rs",
             "src/jobs/bench/",
-            "src/jobs/topics.rs",
+            "src/engine/topics.rs",
             "src/journal/shared.rs",
             "src/kafka/admin.rs",
             "src/kafka/paced.rs",

@@ -1,7 +1,7 @@
 //! Why nothing was measured.
 
 use crate::blame::Blame;
-use crate::jobs::load::LoadError;
+use crate::engine::load::LoadError;
 use crate::kafka::KafkaError;
 use std::io;
 use std::path::PathBuf;

@@ -12,7 +12,7 @@ mod observer;
 
 use super::error::BenchError;
 use super::folder::TemporaryFolder;
-use crate::jobs::load;
+use crate::engine::load;
 use arena::Arena;
 use jiff::Timestamp;
 use observer::CommitObserver;

@@ -4,7 +4,7 @@
 //! that is too much nothing new is handed over.
 
 use crate::campaign::results::EpochResults;
-use crate::jobs::live::Control;
+use crate::engine::live::Control;
 use crate::status::{State, Status};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use dataflows::source::Messages;

@@ -2,7 +2,7 @@
 
 use super::super::error::BenchError;
 use super::LOOK;
-use crate::jobs::run::READING;
+use crate::engine::run::READING;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::fs;
