@@ -4,16 +4,21 @@
 //! epochs that a restart runs again. A job that went on under another value would have a state that
 //! no replay of its topics gives. Which keys those are its dataflow says.
 
+use dataflows::event::instant::TimeUnit;
+use dataflows::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// A key and its value.
+pub type Value = (&'static str, String);
 
 /// The keys that a state depends on, each with its value as a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprint(BTreeMap<String, String>);
 
-impl FromIterator<(&'static str, String)> for Fingerprint {
-    fn from_iter<I: IntoIterator<Item = (&'static str, String)>>(values: I) -> Self {
+impl FromIterator<Value> for Fingerprint {
+    fn from_iter<I: IntoIterator<Item = Value>>(values: I) -> Self {
         Fingerprint(values.into_iter().map(|(key, value)| (key.to_string(), value)).collect())
     }
 }
@@ -38,6 +43,31 @@ impl Fingerprint {
             .map(|key| (key.as_str(), difference(key, self.0.get(key), configured.0.get(key))))
             .collect()
     }
+}
+
+/// The keys of `[input]` that say how records of any dataflow are read.
+pub fn reading_values(
+    max_record: usize,
+    future: Millis,
+    time_unit: Option<TimeUnit>,
+    date_formats: &[String],
+) -> Vec<Value> {
+    let mut values =
+        vec![("input.max_record", format!("{max_record} bytes")), ("input.future", millis(future))];
+    // Only where they are set: checkpoints of before there were such keys read as they do without.
+    values.extend(time_unit.map(|unit| ("input.time_unit", unit.name().to_string())));
+    values.extend((!date_formats.is_empty()).then(|| ("input.date_format", list(date_formats))));
+    values
+}
+
+/// A list as JSON, which keeps items with commas apart.
+pub fn list(items: &[String]) -> String {
+    serde_json::Value::from(items).to_string()
+}
+
+/// A duration as the configuration has it.
+pub fn millis(duration: Millis) -> String {
+    crate::units::format_duration(duration)
 }
 
 fn difference(key: &str, there: Option<&String>, here: Option<&String>) -> String {

@@ -8,16 +8,12 @@
 //! and width of the confidence term (models are solved from the sums), what asks for a decision,
 //! what the sinks want, and everything of workers, intervals and addresses.
 
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{Fingerprint, Value, list, millis, reading_values};
 use dataflows::bandit::policy::declared;
-use dataflows::event::Millis;
 use dataflows::settings::{
     BanditSettings, CustomerSettings, HighValue, InputSettings, Serving, Settings, Term,
     TimeSettings, Transform,
 };
-
-/// A key and its value.
-type Value = (&'static str, String);
 
 /// The keys that what stands depends on. Each field is named here, so that a new one has to be
 /// decided on.
@@ -74,13 +70,9 @@ fn input_values(input: &InputSettings) -> Vec<Value> {
         ("customers.payments", list(payments)),
         ("bandit.arms", list(arms)),
         ("input.decimals", decimals.to_string()),
-        ("input.max_record", format!("{max_record} bytes")),
-        ("input.future", millis(*future)),
         ("fields", list(&aliases)),
     ];
-    // Only where they are set: checkpoints of before there were such keys read as they do without.
-    values.extend(time_unit.map(|unit| ("input.time_unit", unit.name().to_string())));
-    values.extend((!date_formats.is_empty()).then(|| ("input.date_format", list(date_formats))));
+    values.extend(reading_values(*max_record, *future, *time_unit, date_formats));
     values
 }
 
@@ -128,15 +120,6 @@ fn time_values(time: &TimeSettings) -> Vec<Value> {
         ("bandit.no_response_reward", format!("{no_response_reward} / 65536")),
         ("history.keep", keep.map_or("for ever".to_string(), millis)),
     ]
-}
-
-/// A list as JSON, which keeps items with commas apart.
-fn list(items: &[String]) -> String {
-    serde_json::Value::from(items).to_string()
-}
-
-fn millis(duration: Millis) -> String {
-    crate::units::format_duration(duration)
 }
 
 /// A term as the configuration has it.

@@ -6,7 +6,7 @@ use super::rows::{KeyedWording, ViewRows};
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::config::fault::Faults;
 use crate::config::types::Config;
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{Fingerprint, millis, reading_values};
 use crate::hosting::{After, Hosted};
 use crate::sink::rows::Wording;
 use crate::source::TopicNames;
@@ -45,14 +45,8 @@ impl<K: ViewRows> Hosted for K {
     fn fingerprint(settings: &KeyedSettings) -> Fingerprint {
         let KeyedSettings { reading, lateness } = settings;
         let NamedSettings { max_record, future, time_unit, date_formats } = reading;
-        let mut values = vec![
-            ("epoch.lateness", lateness.to_string()),
-            ("input.future", future.to_string()),
-            ("input.max_record", max_record.to_string()),
-        ];
-        values.extend(time_unit.map(|unit| ("input.time_unit", unit.name().to_string())));
-        let formats = serde_json::to_string(date_formats).expect("texts have a form in JSON");
-        values.extend((!date_formats.is_empty()).then_some(("input.date_format", formats)));
+        let mut values = vec![("epoch.lateness", millis(*lateness))];
+        values.extend(reading_values(*max_record, *future, *time_unit, date_formats));
         values.into_iter().collect()
     }
 
@@ -76,8 +70,7 @@ impl<K: ViewRows> Hosted for K {
         refused
             .map(|key| {
                 format!(
-                    "{key}: it says how records are read, and those that were are \
-             not read again"
+                    "{key}: it says how records are read, and those that were are not read again"
                 )
             })
             .collect()
