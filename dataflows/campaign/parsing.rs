@@ -111,7 +111,7 @@ pub fn parse<'scope>(
 
 /// Bytes of blocks whose parsing takes as long as a unit of work, where records are short. A block
 /// that is larger than what is left of a turn is still parsed.
-const UNIT: usize = 64;
+const UNIT: usize = 48;
 
 /// Where what parsing gives is sent.
 struct ParsedPorts {

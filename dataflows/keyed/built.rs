@@ -58,7 +58,7 @@ impl<K: Keyed> Dataflow for K {
     ) -> StreamVec<'scope, u64, KeyedOutput<K::View>> {
         let scope = feed.scope();
         let KeyedBeginning { shards, common, pacer, images } = beginning;
-        let parsed = parse(feed, self, &common);
+        let parsed = parse(feed, self, &common, pacer.clone());
         let partitions = Partitions::new(Keyed::settings(self).lateness, common.watermark);
         let closings = close_epochs(parsed.standings, partitions);
         let worker = KeyedWorker::new(shards, pacer, images);

@@ -7,7 +7,7 @@ use crate::epoch::PartitionStanding;
 use crate::event::Rejected;
 use crate::event::named::{NamedReader, NamedRecord};
 use crate::source::{Block, CustomerId, Feed, Mark, TopicId};
-use crate::state::turns::Budget;
+use crate::state::turns::{Client, Pacer};
 use crate::time::Millis;
 use std::collections::{HashMap, VecDeque};
 use timely::container::CapacityContainerBuilder as Builder;
@@ -24,17 +24,16 @@ pub(super) struct KeyedStreams<'scope, K: Keyed> {
     pub(super) outputs: StreamVec<'scope, u64, KeyedOutput<K::View>>,
 }
 
-/// Bytes of blocks that are parsed in a turn. A block that is larger is still parsed.
-const TURN_BYTES: u64 = 256 << 10;
-
-/// What an item of the feed counts beside its bytes.
-const ITEM: usize = 64;
+/// Bytes of blocks whose parsing takes as long as a unit of work, where records are short. A block
+/// that is larger than what is left of a turn is still parsed.
+const UNIT: usize = 48;
 
 /// Parses every block where it was read, in turns.
 pub(super) fn parse<'scope, K: Keyed>(
     feed: StreamVec<'scope, u64, Feed>,
     dataflow: &K,
     common: &KeyedCommon,
+    mut pacer: Pacer,
 ) -> KeyedStreams<'scope, K> {
     let scope = feed.scope();
     let mut builder = OperatorBuilder::new("ParseNamed".to_owned(), scope);
@@ -58,17 +57,21 @@ pub(super) fn parse<'scope, K: Keyed>(
                     (0..3).filter_map(|port| capability.retain_least(port)).collect();
                 waiting.extend(feed.drain(..).map(|item| (rights.clone(), item)));
             });
-            let mut budget = Budget::of(TURN_BYTES);
-            while let Some((rights, item)) = waiting.pop_front() {
-                budget.spend(ITEM + desk.take(item));
-                let NamedDesk { said: new, standings: stands, outputs: other, .. } = &mut desk;
-                said.activate().session(&rights[0]).give_iterator(new.drain(..));
-                standings.activate().session(&rights[1]).give_iterator(stands.drain(..));
-                outputs.activate().session(&rights[2]).give_iterator(other.drain(..));
-                if !budget.is_left() {
-                    again.activate();
-                    return;
+            if waiting.is_empty() {
+                return;
+            }
+            pacer.turn(Client::Parse, |budget| {
+                while budget.is_left() {
+                    let Some((rights, item)) = waiting.pop_front() else { return };
+                    budget.spend(1 + desk.take(item) / UNIT);
+                    let NamedDesk { said: new, standings: stands, outputs: other, .. } = &mut desk;
+                    said.activate().session(&rights[0]).give_iterator(new.drain(..));
+                    standings.activate().session(&rights[1]).give_iterator(stands.drain(..));
+                    outputs.activate().session(&rights[2]).give_iterator(other.drain(..));
                 }
+            });
+            if !waiting.is_empty() {
+                again.activate();
             }
         }
     });

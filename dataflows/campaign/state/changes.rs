@@ -19,6 +19,9 @@ use crate::source::Save;
 use crate::state::sparse::Sparse;
 use crate::state::turns::Budget;
 
+/// Units of work that it takes to find a customer, whose history and rows lie anywhere in memory.
+const FIND: usize = 8;
+
 /// What changed, by virtual shard.
 #[derive(Debug)]
 pub(super) struct ChangedCustomers {
@@ -233,7 +236,7 @@ impl Customers {
         while let Some(&slot) = members.get(at).filter(|_| budget.is_left()) {
             at += 1;
             let history = &self.histories[slot as usize];
-            budget.spend(1);
+            budget.spend(FIND);
             // Whoever changed since is in the image, and is new if not; a customer without anything
             // matters only where an earlier image has more.
             if history.changed != period && !(whole && history.is_void()) {
