@@ -1,5 +1,5 @@
-//! Whose fault an error is, whether another start can help, and the exit code that follows. Each kind
-//! of error says it by a match without wildcard, so that a new one has to be judged.
+//! Whose fault an error is, whether another start can help, and the exit code that follows. Each
+//! kind of error says it by a match without wildcard, so that a new one has to be judged.
 
 /// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,7 +8,8 @@ pub enum Blame {
     /// same error.
     Usage,
     /// The world as it is at the moment: services that are away, rights that are missing, a disk
-    /// that is full, records or topics that are gone and may be restored. The same again may succeed.
+    /// that is full, records or topics that are gone and may be restored. The same again may
+    /// succeed.
     World,
     /// Another instance has what this one wants: the same again would find it taken, or take it
     /// away.

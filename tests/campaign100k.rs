@@ -1,8 +1,8 @@
 //! A known data set with its own rules as configuration: 100,000 purchases of 10,000 customers,
 //! whose key figures were computed elsewhere.
 //!
-//! The data is not part of the project: it is read from the folder that SLUICE_SHARED names. Without
-//! one the test is left out, with a reason.
+//! The data is not part of the project: it is read from the folder that SLUICE_SHARED names.
+//! Without one the test is left out, with a reason.
 
 use assert_cmd::Command;
 use std::path::Path;

@@ -43,7 +43,10 @@ fn when_one_process_fails_all_are_started_again_with_what_they_need() {
     let program = r#"
         echo "$*" >>starts
         shift 6
-        if [ "$2" = 1 ] && [ ! -e failed ]; then while [ ! -e first ]; do sleep 0.05; done; touch failed; echo broken >&2; exit 1; fi
+        if [ "$2" = 1 ] && [ ! -e failed ]; then
+            while [ ! -e first ]; do sleep 0.05; done
+            touch failed; echo broken >&2; exit 1
+        fi
         [ "$2" = 1 ] || [ -e first ] || { echo $$ >first; exec sleep 600; }
         [ "$2" = 1 ] || ! kill -0 "$(cat first)" 2>/dev/null || exit 7
         cat "$4" >>ports
@@ -78,7 +81,9 @@ fn what_a_process_says_is_told_while_it_runs() {
     let program = r#"
         printf 'a line with \\ and * \nthe last one'
         tries=0
-        while ! grep -q '^0| a line' said; do tries=$((tries + 1)); [ "$tries" -lt 1000 ] || exit 2; sleep 0.02; done"#;
+        while ! grep -q '^0| a line' said; do
+            tries=$((tries + 1)); [ "$tries" -lt 1000 ] || exit 2; sleep 0.02
+        done"#;
     let said = std::fs::File::create(folder.path().join("said")).expect("a file");
     let status = command(folder.path(), &["1", "1", "job.toml"], program)
         .stderr(said)
@@ -131,7 +136,8 @@ impl Pair {
         let hosts = [ports::address(), ports::address()];
         std::fs::write(folder.path().join("hosts"), hosts.join("\n")).expect("a hostfile");
         std::fs::create_dir(folder.path().join("in")).expect("a folder");
-        let purchases = "transaction_id,customer_id,timestamp,amount\n1,1,2024-03-01,2.55\n2,2,2024-03-02,3.39\n";
+        let purchases = "transaction_id,customer_id,timestamp,amount\n1,1,2024-03-01,2.55\n\
+            2,2,2024-03-02,3.39\n";
         std::fs::write(folder.path().join("in/transactions.csv"), purchases).expect("a file");
         Pair { folder, hosts }
     }

@@ -70,13 +70,15 @@ impl Scene {
     fn events(&mut self, round: i64) {
         for customer in CUSTOMERS {
             let at = BEGIN + round * MINUTE;
-            self.send(
-                "transactions",
-                customer,
-                Some(json!({"transaction_id": format!("t{round}"), "customer_id": customer, "timestamp": at, "amount": 10})),
-                at,
-            );
-            let contact = json!({"interaction_id": format!("i{round}"), "customer_id": customer, "timestamp": at + 1, "action": customer % 3, "reward": round});
+            let purchase = json!({
+                "transaction_id": format!("t{round}"), "customer_id": customer,
+                "timestamp": at, "amount": 10,
+            });
+            self.send("transactions", customer, Some(purchase), at);
+            let contact = json!({
+                "interaction_id": format!("i{round}"), "customer_id": customer,
+                "timestamp": at + 1, "action": customer % 3, "reward": round,
+            });
             self.send("interactions", customer, Some(contact), at);
         }
     }
@@ -87,8 +89,16 @@ impl Scene {
     fn profiles(&mut self, round: i64, part: i64) {
         let at = BEGIN + round * MINUTE + part * 20_000;
         let rate = (round * 2 + part) as f64 / 100.0;
-        let profile = |customer: i64| json!({"customer_id": customer, "email_open_rate": rate, "signup_date": "2026-01-05"});
-        let dated = |customer: i64, at: i64| json!({"customer_id": customer, "email_open_rate": rate, "timestamp": at});
+        let profile = |customer: i64| {
+            json!({
+                "customer_id": customer, "email_open_rate": rate, "signup_date": "2026-01-05",
+            })
+        };
+        let dated = |customer: i64, at: i64| {
+            json!({
+                "customer_id": customer, "email_open_rate": rate, "timestamp": at,
+            })
+        };
         (1..4).for_each(|customer| self.send("customers", customer, Some(profile(customer)), at));
         // What is dated up to the tombstone is gone, what comes after it is a new customer's.
         if part == 0 && self.erases {

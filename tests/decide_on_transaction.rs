@@ -59,7 +59,8 @@ fn every_purchase_is_decided_on_once() {
     // A purchase that is replaced was decided on; a new one was not.
     let purchase = |id: &str, amount: u32| {
         format!(
-            r#"{{"transaction_id":"{id}","customer_id":3,"timestamp":"2024-12-30","amount":{amount}}}"#
+            "{{\"transaction_id\":\"{id}\",\"customer_id\":3,\"timestamp\":\"2024-12-30\",\
+            \"amount\":{amount}}}"
         )
     };
     for purchase in
@@ -131,7 +132,8 @@ fn send_all(stage: &Stage, sender: &mut Sender) {
     sender.send_world(stage, &stage.path("world"), topics::PARTITIONS);
     for customer in 0..REQUESTS {
         let request = format!(
-            r#"{{"decision_id":"asked-{customer}","customer_id":{customer},"timestamp":"2024-06-01"}}"#
+            "{{\"decision_id\":\"asked-{customer}\",\"customer_id\":{customer},\
+            \"timestamp\":\"2024-06-01\"}}"
         );
         sender.add(stage, "requests", customer, &request);
     }

@@ -211,7 +211,8 @@ impl Cage {
             (
                 "interactions",
                 format!(
-                    r#""interaction_id":"{word}-i","action":1,"decision_id":"{word}-d","template_id":"{word}-template""#
+                    "\"interaction_id\":\"{word}-i\",\"action\":1,\"decision_id\":\"{word}-d\",\
+                    \"template_id\":\"{word}-template\""
                 ),
             ),
             (

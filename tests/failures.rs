@@ -58,10 +58,12 @@ impl Scene {
             self.sent += 1;
             let (at, day) = (self.sent, format!("2024-03-{:02}", self.sent));
             let purchase = format!(
-                r#"{{"transaction_id":"t{at}","customer_id":1,"timestamp":"{day}T10:00:00Z","amount":5,"product_category":"Travel"}}"#
+                "{{\"transaction_id\":\"t{at}\",\"customer_id\":1,\
+                \"timestamp\":\"{day}T10:00:00Z\",\"amount\":5,\"product_category\":\"Travel\"}}"
             );
             let interaction = format!(
-                r#"{{"interaction_id":"i{at}","customer_id":1,"timestamp":"{day}T12:00:00Z","action":1,"reward":1}}"#
+                "{{\"interaction_id\":\"i{at}\",\"customer_id\":1,\
+                \"timestamp\":\"{day}T12:00:00Z\",\"action\":1,\"reward\":1}}"
             );
             for (topic, partition, value) in
                 [("transactions", self.partition, purchase), ("interactions", 0, interaction)]

@@ -58,7 +58,11 @@ impl Scene {
     /// The purchase after so many others, at a price.
     fn buy(&self, client: &Client<()>, before: usize, amount: i64) {
         let at = MARCH + before as i64 * DAY;
-        let value = json!({ "transaction_id": format!("t{before}"), "customer_id": 1, "timestamp": at, "amount": amount }).to_string();
+        let value = json!({
+            "transaction_id": format!("t{before}"), "customer_id": 1,
+            "timestamp": at, "amount": amount,
+        })
+        .to_string();
         client.send(
             (&self.stage.topic("transactions"), 0),
             Some(b"1"),

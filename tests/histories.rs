@@ -110,7 +110,10 @@ fn set(name: &str) -> Option<(Stage, Sender)> {
 /// Sends a purchase of the next customer, and waits until every one of these has committed it.
 fn buy(sender: &mut Sender, customer: &mut i64, deployments: &[&Deployment<'_>]) {
     *customer += 1;
-    let value = json!({ "transaction_id": format!("t{customer}"), "customer_id": *customer, "timestamp": "2024-03-01T10:00:00Z", "amount": 5 });
+    let value = json!({
+        "transaction_id": format!("t{customer}"), "customer_id": *customer,
+        "timestamp": "2024-03-01T10:00:00Z", "amount": 5,
+    });
     sender.send(
         &deployments[0].stage.topic("transactions"),
         0,

@@ -5,8 +5,8 @@
 //! Written with the naive rules of [`oracle`](crate::oracle), it knows no running rows, no order of
 //! visits and no corrections: differential computes anew whatever an epoch touches. What it catches
 //! beyond the oracle of bounded runs is time: events that are late, thresholds that closed before
-//! them, windows that end, contacts that wait and go back to waiting, and what is decided meanwhile.
-//! What it cannot: features' rows, and what is counted.
+//! them, windows that end, contacts that wait and go back to waiting, and what is decided
+//! meanwhile. What it cannot: features' rows, and what is counted.
 
 use crate::oracle::learn;
 use crate::oracle::read::{self, Purchase, Records};

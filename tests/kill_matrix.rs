@@ -254,7 +254,7 @@ fn newest_files(stage: &Stage, folder: &str) -> (u64, Vec<PathBuf>) {
     newest
 }
 
-// --- where the job is held --------------------------------------------------------------------------------------------
+// --- where the job is held ---
 
 /// A session that holds the job where it is to be killed.
 struct Holder(Client);
@@ -420,7 +420,7 @@ fn killed_before_inside_and_after_a_commit_in_every_layout_the_job_is_exact() {
     play(cells());
 }
 
-// --- two jobs, and jobs that hang -------------------------------------------------------------------------------------
+// --- two jobs, and jobs that hang ---
 
 #[test]
 fn of_two_jobs_of_one_name_the_elder_is_fenced_and_says_so() {
@@ -481,7 +481,7 @@ fn when_the_second_process_hangs_the_first_ends_and_the_job_can_go_on() {
     hang("hangs_second", 1);
 }
 
-// --- checkpoints that are not what was written ------------------------------------------------------------------------
+// --- checkpoints that are not what was written ---
 
 /// A job with two complete checkpoints, drained.
 fn with_checkpoints(name: &str, seed: u64) -> Option<Scene> {

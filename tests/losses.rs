@@ -33,7 +33,10 @@ impl Scene {
         for _ in 0..count {
             self.records += 1;
             let id = if topic == "transactions" { "transaction_id" } else { "interaction_id" };
-            let value = json!({ id: format!("r{}", self.records), "customer_id": self.records, "timestamp": "2024-03-01T10:00:00Z", "amount": 5, "action": 1 });
+            let value = json!({
+                id: format!("r{}", self.records), "customer_id": self.records,
+                "timestamp": "2024-03-01T10:00:00Z", "amount": 5, "action": 1,
+            });
             self.sender.send(
                 &self.stage.topic(topic),
                 0,

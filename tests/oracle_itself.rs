@@ -39,20 +39,22 @@ fn on_paper() -> Files {
             "transactions",
             &[
                 // A Saturday in November.
-                "'transaction_id':1,'timestamp':'2024-11-02 \
-                 12:00:00','amount':10,'category':'ELECTRONICS','device':'Mobile','payment_method':'credit card','discount_used':true",
+                "'transaction_id':1,'timestamp':'2024-11-02 12:00:00','amount':10,\
+                'category':'ELECTRONICS','device':'Mobile','payment_method':'credit card',\
+                'discount_used':true",
                 // A Monday in December.
-                "'transaction_id':2,'timestamp':'2024-12-02T13:00:00+01:00','amount':'30.00','category':'Electronics','device':'Desktop','payment_method':'Debit Card'",
+                "'transaction_id':2,'timestamp':'2024-12-02T13:00:00+01:00','amount':'30.00',\
+                'category':'Electronics','device':'Desktop','payment_method':'Debit Card'",
                 // A Wednesday in January; a category that is not listed, no device.
-                "'transaction_id':3,'timestamp':'2025-01-01T12:00:00Z','amount':2e1,'category':'Toys','payment_method':'E-Wallet','discount_used':false",
+                "'transaction_id':3,'timestamp':'2025-01-01T12:00:00Z','amount':2e1,\
+                'category':'Toys','payment_method':'E-Wallet','discount_used':false",
                 "'customer_id':8,'transaction_id':1,'timestamp':'2024-12-31','amount':100",
             ],
         ),
         (
             "customers",
-            &[
-                "'signup_date':'2024-10-03','email_open_rate':0.25,'complaint_count':3,'is_premium_member':true,'avg_discount_used':0.4",
-            ],
+            &["'signup_date':'2024-10-03','email_open_rate':0.25,'complaint_count':3,\
+                'is_premium_member':true,'avg_discount_used':0.4"],
         ),
         (
             "interactions",
@@ -64,8 +66,9 @@ fn on_paper() -> Files {
 #[test]
 fn the_customer_worked_out_on_paper_has_the_features_of_the_paper() {
     let outcome = outcome(&on_paper(), &config());
-    // ln 3 for three different devices (mobile, desktop, other) and payments; for categories 2 electronics and 1 other:
-    // -(2/3) ln (2/3) - (1/3) ln (1/3) = ln 3 - (2/3) ln 2 = 1.0986122886681098 - 0.4620981203732969.
+    // ln 3 for three different devices (mobile, desktop, other) and payments; for categories 2
+    // electronics and 1 other: -(2/3) ln (2/3) - (1/3) ln (1/3) = ln 3 - (2/3) ln 2
+    // = 1.0986122886681098 - 0.4620981203732969.
     let (three, two_and_one) = (1.0986122886681098, 0.6365141682948129);
     let paper: [(&str, f64); 35] = [
         ("recency", 10.0), // 1 to 11 January, noon to noon
@@ -99,7 +102,8 @@ fn the_customer_worked_out_on_paper_has_the_features_of_the_paper() {
         ("complaint_count", 3.0),
         ("is_premium_member", 1.0),
         ("avg_discount_pct", 0.4),
-        ("discount_sensitivity", 0.10367271172731285), // 0.4 (1 - e^-0.3), e^-0.3 = 0.7408182206817179
+        // 0.4 (1 - e^-0.3), e^-0.3 = 0.7408182206817179
+        ("discount_sensitivity", 0.10367271172731285),
         ("is_high_value", 0.0), // of 60.00 and 100.00 the rank ceil(0.9 x 2) = 2 is 100.00
         ("is_at_risk", 0.0),
         ("is_frequent_buyer", 0.0),
@@ -317,7 +321,8 @@ fn settled(transactions: &[&str], customers: &[&str]) -> Left {
 #[test]
 fn ids_settle_by_their_place_in_the_file() {
     const A10: &str = "'transaction_id':'17','timestamp':1000,'amount':10,'category':'Toys'";
-    const A10_AGAIN: &str = "'op':'insert','category':'GAMES','amount':'10.004','timestamp':'1970-01-01T00:00:01.0009Z','transaction_id':17,'note':null";
+    const A10_AGAIN: &str = "'op':'insert','category':'GAMES','amount':'10.004',\
+        'timestamp':'1970-01-01T00:00:01.0009Z','transaction_id':17,'note':null";
     const A20: &str = "'transaction_id':'17','timestamp':1000,'amount':20";
     const BACK: &str = "'transaction_id':17,'op':'retract'";
     const OTHER: &str = "'transaction_id':18,'timestamp':1000,'amount':5,'discount_used':null";

@@ -82,7 +82,8 @@ impl Scene {
         for customer in (0..CUSTOMERS).filter(|customer| Some(*customer) != without) {
             let timestamp = MARCH + round;
             let request = format!(
-                r#"{{"decision_id":"{round}-{customer}","customer_id":{customer},"timestamp":{timestamp}}}"#
+                "{{\"decision_id\":\"{round}-{customer}\",\"customer_id\":{customer},\
+                \"timestamp\":{timestamp}}}"
             );
             self.send("requests", customer, Some(&request), timestamp);
         }

@@ -122,7 +122,9 @@ fn csv_is_read_whatever_ends_its_lines_and_refused_where_it_is_none() {
         // none either.
         write(
             format!(
-                "\n{header}\nA,1,2024-03-01,10,\"look:\nX,66,2024-03-01,99,x\nbye\"\n\"B\n2\",1,2024-03-02,10,\"so,\nit is\"\nC,2,2024-03-02,10,x\nC, 2, 2024-03-02, 10, \"x\"\n \"C\",2,2024-03-02,10,x\n"
+                "\n{header}\nA,1,2024-03-01,10,\"look:\nX,66,2024-03-01,99,x\nbye\"\n\"B\n\
+                2\",1,2024-03-02,10,\"so,\nit is\"\nC,2,2024-03-02,10,x\n\
+                C, 2, 2024-03-02, 10, \"x\"\n \"C\",2,2024-03-02,10,x\n"
             )
             .as_bytes(),
         );

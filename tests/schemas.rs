@@ -77,7 +77,8 @@ fn two_jobs_in_one_database_leave_each_other_alone() {
 /// job.
 const SHARED: &str = "SET search_path = sluice; DROP TABLE owner;
     DELETE FROM refinery_schema_history WHERE version > 13;
-    INSERT INTO progress SELECT (jsonb_populate_record(p, '{\"job\": \"shop\"}')).* FROM progress p";
+    INSERT INTO progress SELECT (jsonb_populate_record(p, '{\"job\": \"shop\"}')).* FROM progress \
+        p";
 
 #[test]
 fn a_job_that_shared_its_schema_begins_anew_in_another_one_or_alone() {

@@ -73,7 +73,13 @@ fn check(files: &[(&str, String)], said: Option<&[&str]>) {
 
 /// So many purchases with this in place of the amount.
 fn purchases(rows: std::ops::Range<usize>, amount: &str) -> String {
-    rows.map(|row| format!("{{\"transaction_id\":\"t{row}\",\"customer_id\":{row},\"timestamp\":\"2024-03-01\",\"amount\":{amount}}}\n")).collect()
+    let line = |row| {
+        format!(
+            "{{\"transaction_id\":\"t{row}\",\"customer_id\":{row},\
+            \"timestamp\":\"2024-03-01\",\"amount\":{amount}}}\n"
+        )
+    };
+    rows.map(line).collect()
 }
 
 fn good() -> (&'static str, String) {
@@ -117,7 +123,8 @@ fn a_file_that_gives_nothing_is_named_and_one_without_rows_is_no_fault() {
             (
                 "rewards.jsonl",
                 "no\n".repeat(30)
-                    + "{\"reward_id\":\"r\",\"interaction_id\":\"i\",\"customer_id\":1,\"timestamp\":\"2024-03-01\",\"reward\":1}\n",
+                    + "{\"reward_id\":\"r\",\"interaction_id\":\"i\",\"customer_id\":1,\
+                    \"timestamp\":\"2024-03-01\",\"reward\":1}\n",
             ),
         ],
         None,

@@ -196,7 +196,10 @@ impl Scene {
     /// Sends purchases, and waits until each is committed and whatever it owes is published.
     fn buy(&mut self, customers: RangeInclusive<i64>) {
         for customer in customers {
-            let value = json!({ "transaction_id": format!("t{customer}"), "customer_id": customer, "timestamp": "2024-03-01T10:00:00Z", "amount": 5 });
+            let value = json!({
+                "transaction_id": format!("t{customer}"), "customer_id": customer,
+                "timestamp": "2024-03-01T10:00:00Z", "amount": 5,
+            });
             self.sender.send(
                 &self.stage.topic("transactions"),
                 0,

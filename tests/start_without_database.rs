@@ -44,7 +44,10 @@ impl Scene {
 
     /// Sends a purchase, and waits until it is in a file.
     fn buy(&mut self, customer: i64) {
-        let value = json!({ "transaction_id": format!("t{customer}"), "customer_id": customer, "timestamp": "2024-03-01T10:00:00Z", "amount": 5 });
+        let value = json!({
+            "transaction_id": format!("t{customer}"), "customer_id": customer,
+            "timestamp": "2024-03-01T10:00:00Z", "amount": 5,
+        });
         self.sender.send(
             &self.stage.topic("transactions"),
             0,

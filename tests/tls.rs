@@ -286,7 +286,8 @@ fn what_stands_in_the_way_of_tls_is_told_with_what_to_do() {
         (
             "sluice",
             "localhost",
-            "hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert={}/ca.crt&passfile=/nonexistent&password=s3cret",
+            "hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert={}/ca.crt&passfile=/nonexistent\
+            &password=s3cret",
         ),
         (
             "sluice:s3cret",

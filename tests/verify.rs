@@ -52,7 +52,11 @@ fn history() -> Lines {
     // close that has one.
     let purchase = |days: i64| {
         let instant = 1_741_000_000_000 + days * 86_400_000;
-        json!({ "transaction_id": format!("last-{days}"), "customer_id": 100, "timestamp": instant, "amount": 5 }).to_string().into_bytes()
+        let purchase = json!({
+            "transaction_id": format!("last-{days}"), "customer_id": 100,
+            "timestamp": instant, "amount": 5,
+        });
+        purchase.to_string().into_bytes()
     };
     lines.entry("transactions").or_default().extend([0, 10].map(purchase));
     lines
@@ -563,10 +567,17 @@ impl Rounds<'_> {
             self.round += 1;
             let (round, at) = (self.round, 1_709_251_200_000 + self.round * ROUND);
             for customer in 0..9 {
-                let contact = json!({"interaction_id": format!("i{round}-{customer}"), "customer_id": customer, "timestamp": at, "action": 1, "reward": 1});
+                let contact = json!({
+                    "interaction_id": format!("i{round}-{customer}"), "customer_id": customer,
+                    "timestamp": at, "action": 1, "reward": 1,
+                });
                 self.send("interactions", customer, &contact);
             }
-            self.send("requests", round % 9, &json!({"decision_id": format!("d{round}"), "customer_id": round % 9, "timestamp": at}));
+            let customer = round % 9;
+            let request = json!({
+                "decision_id": format!("d{round}"), "customer_id": customer, "timestamp": at,
+            });
+            self.send("requests", customer, &request);
             self.sender.flush();
             database
                 .query_one(&format!("SELECT coalesce(({query}), false)"), &[])
@@ -581,7 +592,10 @@ impl Rounds<'_> {
         for customer in 0..3 {
             let (id, at) =
                 (format!("t{}-{customer}", self.round), 1_709_251_200_000 - customer * ROUND);
-            self.send("transactions", customer, &json!({"transaction_id": id, "customer_id": customer, "timestamp": at, "amount": 5}));
+            let purchase = json!({
+                "transaction_id": id, "customer_id": customer, "timestamp": at, "amount": 5,
+            });
+            self.send("transactions", customer, &purchase);
         }
         self.sender.flush();
         eventually("everything is committed", || self.sender.is_read(&self.stage.committed()));

@@ -1,9 +1,11 @@
 //! The learner: exact sums of observations, the models solved from them, and the choice of an arm.
 //!
 //! ```text
-//! observation ─▶ tallies (sums of arms, days of arms) ─ exchanged ─▶ totals ─▶ ridge ─▶ model ─┐
-//!                                                                                              ▼
-//!                                            context ─▶ estimates ─▶ policy ─▶ propensities ─▶ choice ◀─ draws
+//! observation ─▶ tallies (sums of arms, days of arms) ─ exchanged ─▶ totals ─▶ ridge ─▶ model
+//!                                                                                        │
+//!                 ┌──────────────────────────────────────────────────────────────────────┘
+//!                 ▼
+//! context ─▶ estimates ─▶ policy ─▶ propensities ─▶ choice ◀─ draws
 //! ```
 
 pub mod choice;

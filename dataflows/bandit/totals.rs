@@ -187,7 +187,10 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn retracting_everything_leaves_nothing(observations in observations(), epoch in 1usize..40) {
+        fn retracting_everything_leaves_nothing(
+            observations in observations(),
+            epoch in 1usize..40,
+        ) {
             let mut job = Job::new(2);
             job.feed(observations.iter(), epoch, false);
             job.feed(observations.iter().rev(), 7, true);
@@ -196,7 +199,11 @@ mod tests {
         }
 
         #[test]
-        fn neither_order_nor_workers_nor_epochs_change_the_digest(observations in observations(), workers in 1usize..4, epoch in 1usize..40) {
+        fn neither_order_nor_workers_nor_epochs_change_the_digest(
+            observations in observations(),
+            workers in 1usize..4,
+            epoch in 1usize..40,
+        ) {
             let (mut one, mut other) = (Job::new(1), Job::new(workers));
             one.feed(observations.iter(), usize::MAX, false);
             other.feed(observations.iter().rev(), epoch, false);

@@ -1,10 +1,15 @@
 //! The campaign dataflow: purchases and interactions in; features, models and decisions out.
 //!
 //! ```text
-//! feed ─ parse ─▶ records ── exchange by customer ─▶ settle ─▶ totals ─▶ thresholds ─ broadcast ─▶ learn ─▶ sums ─ exchange by arm ─▶ solve ─┐
-//!           └───▶ standings ─▶ watermark ─ broadcast ──▲                                             ▲                                      │
-//!      ▲                            │                                                                └───────── models, K epochs later ◀────┘
-//!      └── an epoch later, where old events are folded
+//! feed ─ parse ─▶ records ── exchange by customer ─▶ settle ─▶ totals ─▶ thresholds ─ broadcast ─┐
+//!      ▲    └───▶ standings ─▶ watermark ─ broadcast ──▲                                         │
+//!      │                            │                                                            │
+//!      └── an epoch later, where old events are folded                                           │
+//!                                                                                                │
+//!      ┌─────────────────────────────────────────────────────────────────────────────────────────┘
+//!      └─▶ learn ─▶ sums ─ exchange by arm ─▶ solve ─┐
+//!            ▲                                       │
+//!            └──────── models, K epochs later ◀──────┘
 //! ```
 
 use crate::bandit::model::Model;

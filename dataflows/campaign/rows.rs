@@ -48,8 +48,8 @@ pub struct FeatureRows {
 }
 
 impl InteractionRows {
-    /// In the order of their keys, and for one key in that in which they came: so whoever brings the
-    /// batches of all workers together only merges them, and reads each from front to back.
+    /// In the order of their keys, and for one key in that in which they came: so whoever brings
+    /// the batches of all workers together only merges them, and reads each from front to back.
     pub(crate) fn sorted(self) -> Self {
         let learned = self.rows.iter().filter(|row| row.learned).count();
         let dimension = self.contexts.len().checked_div(learned).unwrap_or_default();

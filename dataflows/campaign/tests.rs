@@ -93,7 +93,8 @@ fn arrival(random: &mut Random, at: i64, ids: Range<u64>) -> Arrival {
             (
                 Topic::Transactions,
                 format!(
-                    r#"{{"transaction_id":"t{id}","customer_id":{customer},"timestamp":{at},"amount":{amount},"category":"{category}"}}"#
+                    "{{\"transaction_id\":\"t{id}\",\"customer_id\":{customer},\"timestamp\":{at},\
+                    \"amount\":{amount},\"category\":\"{category}\"}}"
                 ),
             )
         }
@@ -106,7 +107,8 @@ fn arrival(random: &mut Random, at: i64, ids: Range<u64>) -> Arrival {
             (
                 Topic::Interactions,
                 format!(
-                    r#"{{"interaction_id":"i{id}","customer_id":{customer},"timestamp":{at},"action":{arm},"reward":{reward}}}"#
+                    "{{\"interaction_id\":\"i{id}\",\"customer_id\":{customer},\"timestamp\":{at},\
+                    \"action\":{arm},\"reward\":{reward}}}"
                 ),
             )
         }
@@ -115,7 +117,8 @@ fn arrival(random: &mut Random, at: i64, ids: Range<u64>) -> Arrival {
             (
                 Topic::Interactions,
                 format!(
-                    r#"{{"interaction_id":"i{id}","customer_id":{customer},"timestamp":{at},"action":{arm},"decision_id":"d{id}"}}"#
+                    "{{\"interaction_id\":\"i{id}\",\"customer_id\":{customer},\"timestamp\":{at},\
+                    \"action\":{arm},\"decision_id\":\"d{id}\"}}"
                 ),
             )
         }
@@ -126,7 +129,8 @@ fn arrival(random: &mut Random, at: i64, ids: Range<u64>) -> Arrival {
         32..=34 => {
             let (name, reward) = (random.below(50), random.below(8));
             let text = format!(
-                r#"{{"interaction_id":"i{id}","reward_id":"r{name}","customer_id":{customer},"timestamp":{at},"reward":{reward}}}"#
+                "{{\"interaction_id\":\"i{id}\",\"reward_id\":\"r{name}\",\
+                \"customer_id\":{customer},\"timestamp\":{at},\"reward\":{reward}}}"
             );
             (Topic::Rewards, text)
         }
@@ -142,7 +146,8 @@ fn arrival(random: &mut Random, at: i64, ids: Range<u64>) -> Arrival {
             (
                 Topic::Customers,
                 format!(
-                    r#"{{"customer_id":{customer},"signup_date":"2023-01-01","email_open_rate":{rate}{from}}}"#
+                    "{{\"customer_id\":{customer},\"signup_date\":\"2023-01-01\",\
+                    \"email_open_rate\":{rate}{from}}}"
                 ),
             )
         }

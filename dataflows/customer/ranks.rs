@@ -250,7 +250,14 @@ mod tests {
     proptest! {
         #[test]
         fn percentiles_equal_those_of_sorting(
-            rounds in prop::collection::vec((0..40u32, prop::option::weighted(0.8, total()), prop::option::weighted(0.5, 1..=100u8)), 1..300),
+            rounds in prop::collection::vec(
+                (
+                    0..40u32,
+                    prop::option::weighted(0.8, total()),
+                    prop::option::weighted(0.5, 1..=100u8),
+                ),
+                1..300,
+            ),
         ) {
             let mut ranks = Ranks::new();
             let mut totals = BTreeMap::new();

@@ -101,7 +101,11 @@ mod tests {
 
     #[test]
     fn of_two_fields_of_one_name_the_last_counts() {
-        let fields = read(r#" {"amount": 1, "amou\u006et": 2.50, "device": "a", "device": null, "op": "\u0069nsert"} "#).unwrap();
+        let text = concat!(
+            r#" {"amount": 1, "amou\u006et": 2.50, "device": "a", "device": null, "#,
+            r#""op": "\u0069nsert"} "#
+        );
+        let fields = read(text).unwrap();
         assert_eq!(fields.get(Field::Amount), Ok(Some(Value::Number("2.50"))));
         assert_eq!(fields.get(Field::Device), Ok(None));
         assert_eq!(fields.get(Field::Op), Ok(Some(Value::Text("insert".into()))));
@@ -164,7 +168,10 @@ mod tests {
                 .get(field)
                 .map(|value| value.map(|value| value.as_written().to_string()))
         };
-        let whole = r#"{"Invoice": 536365.0, "Stock Code": " 8+5\\123A ", "Quantity": "6", "Price": 2.55, "amount": 1}"#;
+        let whole = concat!(
+            r#"{"Invoice": 536365.0, "Stock Code": " 8+5\\123A ", "Quantity": "6", "#,
+            r#""Price": 2.55, "amount": 1}"#
+        );
         assert_eq!(made(whole, Field::TransactionId), Ok(Some(r"536365+8\+5\\123A".to_string())));
         assert_eq!(made(whole, Field::Amount), Ok(Some("15.30".to_string())));
         assert_eq!(made(whole, Field::Category), Ok(Some(r" 8+5\123A ".to_string())));

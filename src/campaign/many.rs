@@ -1,5 +1,5 @@
-//! Rows that come by the thousand: of interactions, customers and decisions. What a row went through
-//! in an epoch comes to one change, and they are sorted by their keys.
+//! Rows that come by the thousand: of interactions, customers and decisions. What a row went
+//! through in an epoch comes to one change, and they are sorted by their keys.
 
 use super::results::EpochResults;
 use super::rows::CampaignWording;

@@ -4,12 +4,15 @@
 //! history in a folder or an object store:
 //!
 //! ```text
-//! <job>/<history>/manifests/<epoch>.json    written last, once the epoch is committed: what has no manifest is no checkpoint
+//! <job>/<history>/manifests/<epoch>.json    written last, once the epoch is committed: what has
+//!                                           no manifest is no checkpoint
 //! .../shards/<shard>/<epoch>-base.zst       all customers of a virtual shard
-//! .../shards/<shard>/<epoch>-delta.zst      those that changed since the checkpoint before; a later record takes the place of an earlier
+//! .../shards/<shard>/<epoch>-delta.zst      those that changed since the checkpoint before; a
+//!                                           later record takes the place of an earlier
 //! .../twins/shards/...                      each file of a shard once more
 //! .../shared/<epoch>.zst                    what belongs to no customer
-//! .../parts/<epoch>-<process>.json          what another process has written, for process 0; gone when the manifest is there
+//! .../parts/<epoch>-<process>.json          what another process has written, for process 0; gone
+//!                                           when the manifest is there
 //! ```
 //!
 //! `<history>` are the first 16 digits of the identity that was drawn when the job began, or began

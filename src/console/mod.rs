@@ -8,7 +8,7 @@
 //! | `/metrics` | the text form of Prometheus |
 //! | `/healthz` | 200 as long as the process answers |
 //! | `/readyz` | 200 while the job keeps up with its input, else 503 |
-//! | `DELETE /customers/{id}` | 202 once the wish to erase the customer is in the log; it always takes a token |
+//! | `DELETE /customers/{id}` | 202 once the wish to erase it is in the log; always takes a token |
 
 mod access;
 mod customers;

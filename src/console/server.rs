@@ -106,7 +106,8 @@ async fn connection(
 ) {
     let (begin, begun) = watch::channel(Instant::now());
     let router = TowerToHyperService::new(router);
-    let answer = move |request: Request<Incoming>| -> BoxFuture<'static, Result<Response<Body>, Infallible>> {
+    type Answered = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+    let answer = move |request: Request<Incoming>| -> Answered {
         begin.send_replace(Instant::now());
         Box::pin(router.call(request.map(Body::new)))
     };

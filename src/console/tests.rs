@@ -364,8 +364,10 @@ fn a_taken_port_is_named_with_the_way_out() {
 fn an_address_that_others_reach_needs_a_token_or_insecure() {
     let status = || Arc::new(Status::new("campaign", &[], Box::new(())));
     let open = HttpSection { listen: SocketAddr::from(([0, 0, 0, 0], 0)), ..free_port() };
+    let refused = Console::start(&open, status(), None).err();
     assert!(
-        matches!(Console::start(&open, status(), None), Err(ConsoleError::Exposed(address)) if address == open.listen)
+        matches!(refused, Some(ConsoleError::Exposed(address)) if address == open.listen),
+        "{refused:?}"
     );
     let file = token_file("hunter2");
     let with_token =

@@ -150,7 +150,8 @@ impl Plan {
     /// The checkpoint.
     ///
     /// # Panics
-    /// If the processes are of different versions of the program, which then must not go on together.
+    /// If the processes are of different versions of the program, which then must not go on
+    /// together.
     pub fn manifest(&self) -> Option<Manifest> {
         self.manifest.as_ref().map(|text| agreed(Manifest::from_text(text.as_bytes())))
     }

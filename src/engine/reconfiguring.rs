@@ -135,13 +135,15 @@ mod tests {
         };
         assert_eq!(given_up(12, wanted(&other, false)).ok(), Some(None));
         assert_eq!(given_up(12, wanted(&one, true)).ok(), Some(Some(again.clone())));
-        assert!(
-            matches!(given_up(12, wanted(&one, false)), Err(RestartError::Configured { refusals, .. }) if refusals.is_empty())
-        );
+        assert!(matches!(
+            given_up(12, wanted(&one, false)),
+            Err(RestartError::Configured { refusals, .. }) if refusals.is_empty()
+        ));
         let decimals = changed(|to| to.input.decimals = 3);
-        assert!(
-            matches!(given_up(12, wanted(&decimals, true)), Err(RestartError::Unreconfigurable { refusals, .. }) if refusals.len() == 1)
-        );
+        assert!(matches!(
+            given_up(12, wanted(&decimals, true)),
+            Err(RestartError::Unreconfigurable { refusals, .. }) if refusals.len() == 1
+        ));
         assert_eq!(given_up(0, wanted(&decimals, false)).ok(), Some(None), "there is nothing yet");
     }
 }

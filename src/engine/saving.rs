@@ -64,7 +64,8 @@ pub fn load<D: Dataflow>(
         }
     }
     let (beginning, epoch) = (restoring.finish(), manifest.epoch);
-    tracing::info!(worker, epoch, customers, took = ?started.elapsed(), "The checkpoint is loaded.");
+    let took = started.elapsed();
+    tracing::info!(worker, epoch, customers, ?took, "The checkpoint is loaded.");
     Ok((beginning, Some(common)))
 }
 

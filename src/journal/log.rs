@@ -22,8 +22,9 @@ pub fn path_in(folder: &Path) -> PathBuf {
 /// The only handle on a journal that may write.
 ///
 /// # Contract
-/// Nothing is appended and nothing replaced unless the file is the one that this handle has left, in identity and length: the lock keeps others
-/// out, and should it ever not (a file system without locks between machines), whoever comes second sees that the file is another's.
+/// Nothing is appended and nothing replaced unless the file is the one that this handle has left,
+/// in identity and length: the lock keeps others out, and should it ever not (a file system without
+/// locks between machines), whoever comes second sees that the file is another's.
 #[derive(Debug)]
 pub struct Log {
     path: PathBuf,
@@ -97,7 +98,8 @@ impl Log {
     /// those of another.
     ///
     /// # Errors
-    /// [`JournalError::Io`]. What was written by half is cut off again; where that fails too, the file is not this handle's any more.
+    /// [`JournalError::Io`]. What was written by half is cut off again; where that fails too, the
+    /// file is not this handle's any more.
     pub fn append(&mut self, lines: &[u8], durable: bool) -> Result<bool, JournalError> {
         if !self.is_own()? {
             return Ok(false);

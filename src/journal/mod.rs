@@ -1,7 +1,8 @@
 //! The progress of a job without a database: a journal beside its checkpoints.
 //!
 //! ```text
-//! <checkpoint.dir>/<job>/journal.log     who has the job, where it began, and of each epoch offsets, watermark, digest, thresholds: a line each
+//! <checkpoint.dir>/<job>/journal.log     who has the job, where it began, and of each epoch
+//!                                        offsets, watermark, digest, thresholds: a line each
 //! <checkpoint.dir>/<job>/journal.lock    locked by the process that has it
 //! <checkpoint.dir>/<job>/kept/           what is kept of compacted topics, a file an epoch
 //! ```

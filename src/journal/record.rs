@@ -1,7 +1,7 @@
 //! The records of a journal: a line each, which begins with its checksum and its length.
 //!
 //! ```text
-//! 0c9f4a31 000000a7 {"epoch":{"epoch":7,"incarnation":2,"watermark":1709251200000,"offsets":{"transactions":{"0":17}},…}}
+//! 0c9f4a31 000000a7 {"epoch":{"epoch":7,"incarnation":2,"offsets":{"transactions":{"0":17}},…}}
 //! ```
 //!
 //! Both numbers are hexadecimal: the length is that of the JSON in bytes, the CRC-32 is over the

@@ -107,7 +107,10 @@ fn save(scene: &Scene, epoch: u64) {
     let name = format!("shared/{epoch:020}.zst");
     fs::create_dir_all(scene.folder().join("shared")).expect("a folder");
     fs::write(scene.folder().join(&name), b"x").expect("a file");
-    let shared = serde_json::json!({ "name": name, "bytes": 1, "raw_bytes": 1, "crc32": 0, "kind": FileKind::Base, "epoch": epoch, "customers": 0 });
+    let shared = serde_json::json!({
+        "name": name, "bytes": 1, "raw_bytes": 1, "crc32": 0,
+        "kind": FileKind::Base, "epoch": epoch, "customers": 0,
+    });
     let checkpoints = checkpoints(scene.folder.path());
     let manifest = Manifest {
         format: crate::checkpoint::manifest::FORMAT,

@@ -173,8 +173,8 @@ pub enum KafkaError {
     },
     /// Records that were kept of a topic.
     #[error(
-        "the records that were kept of epochs that are repeated cannot be read back: {why}. Restore \
-         them with the database, or where there is none with the \
+        "the records that were kept of epochs that are repeated cannot be read back: {why}. \
+         Restore them with the database, or where there is none with the \
          folder of the checkpoints, or make everything anew from the topics with --rebuild"
     )]
     Kept {

@@ -210,8 +210,13 @@ mod tests {
 
     fn statistics(state: &str, end: i64) -> String {
         format!(
-            r#"{{"name": "x", "brokers": {{"a:1/1": {{"nodeid": 1, "state": "{state}", "rtt": {{"min": 1}}}}}},
-                 "topics": {{"rewards": {{"topic": "rewards", "partitions": {{"2": {{"leader": 1, "hi_offset": 9, "ls_offset": {end}}}}}}}}}}}"#
+            r#"{{
+                "name": "x",
+                "brokers": {{"a:1/1": {{"nodeid": 1, "state": "{state}", "rtt": {{"min": 1}}}}}},
+                "topics": {{"rewards": {{"topic": "rewards", "partitions": {{
+                    "2": {{"leader": 1, "hi_offset": 9, "ls_offset": {end}}}
+                }}}}}}
+            }}"#
         )
     }
 
@@ -241,8 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_open_transaction_holds_back_is_between_the_last_stable_offset_and_the_high_watermark()
-     {
+    fn what_an_open_transaction_holds_back_ends_at_the_high_watermark() {
         let now = Instant::now();
         let shared = shared(now);
         let status = || shared.partitions()[&(Topic::Rewards.id(), 2)];

@@ -67,7 +67,9 @@ pub enum PostgresError {
         encoding: String,
     },
     /// The schema could not be brought up to date.
-    #[error("schema `{schema}` cannot be brought up to date, and is as it was: {}", reason(.source))]
+    #[error(
+        "schema `{schema}` cannot be brought up to date, and is as it was: {}", reason(.source)
+    )]
     Migration {
         /// The schema.
         schema: String,
@@ -132,8 +134,8 @@ pub enum PostgresError {
         "schema `{schema}` at {address} has rows of job {}, written by a version that let jobs \
          share tables: which are those of job `{job}` cannot be told, so nothing was changed. \
          Give `{job}` a schema of its own in postgres.schema and make everything anew in it with \
-         --rebuild; or delete the rows of the others in its tables `progress` and `epochs`, and make \
-         everything anew there",
+         --rebuild; or delete the rows of the others in its tables `progress` and `epochs`, and \
+         make everything anew there",
         .others.iter().map(|job| format!("`{job}`")).collect::<Vec<_>>().join(" and of ")
     )]
     SeveralJobs {

@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn the_first_line_that_fits_counts() {
-        let lines = "# host:port:database:user:password\ndb:5432:shop:bob:wrong\ndb:*:shop:ann:first\n*:*:*:*:other\n";
+        let lines = "# host:port:database:user:password\ndb:5432:shop:bob:wrong\n\
+            db:*:shop:ann:first\n*:*:*:*:other\n";
         for (url, password) in [
             ("postgres://ann@db/shop", "first"),
             ("postgres://ann@db:5433/shop", "first"),

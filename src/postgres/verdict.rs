@@ -43,7 +43,8 @@ impl PostgresError {
 
     /// Whether a row was to be written under a key that is there already.
     pub fn is_repeated_key(&self) -> bool {
-        matches!(self, PostgresError::Statement { source, .. } if source.code() == Some(&SqlState::UNIQUE_VIOLATION))
+        let PostgresError::Statement { source, .. } = self else { return false };
+        source.code() == Some(&SqlState::UNIQUE_VIOLATION)
     }
 
     /// Whether the same again, on a new connection, may succeed.

@@ -87,8 +87,10 @@ pub struct Commit {
 /// commit any more, or this one cannot either.
 ///
 /// # Contract
-/// - `commit` is called with the epoch after the last committed one, or with one that is committed already.
-/// - Once it returns, the epoch's results, offsets, watermark and digest and the job's progress are there to stay; before, none of them counts.
+/// - `commit` is called with the epoch after the last committed one, or with one that is committed
+///   already.
+/// - Once it returns, the epoch's results, offsets, watermark and digest and the job's progress are
+///   there to stay; before, none of them counts.
 /// - No method has a default: a sink that stands before another one must pass everything on.
 pub trait Sink: Records + Send {
     /// Records where the job begins, before its first epoch.

@@ -1,5 +1,5 @@
-//! The face of a source, whatever it reads: which topics it reads, up to where, and what it hands to
-//! the worker that it is on.
+//! The face of a source, whatever it reads: which topics it reads, up to where, and what it hands
+//! to the worker that it is on.
 
 mod intake;
 mod loss;

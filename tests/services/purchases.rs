@@ -13,7 +13,10 @@ pub(crate) fn purchases(stage: &Stage, customers: RangeInclusive<i64>) {
 /// Sends a purchase of each customer.
 pub(crate) fn send(stage: &Stage, sender: &mut Sender, customers: RangeInclusive<i64>) {
     for customer in customers {
-        let value = json!({ "transaction_id": format!("t{customer}"), "customer_id": customer, "timestamp": "2024-03-01T10:00:00Z", "amount": 5 });
+        let value = json!({
+            "transaction_id": format!("t{customer}"), "customer_id": customer,
+            "timestamp": "2024-03-01T10:00:00Z", "amount": 5,
+        });
         sender.send(
             &stage.topic("transactions"),
             0,

@@ -40,7 +40,8 @@ impl<'a> Forgotten<'a> {
     /// What the job's epochs have read up to now; `None` where no topic is compacted.
     ///
     /// # Panics
-    /// If something was kept that was not sent, or not kept without a gap, or a record was not read that no other one replaces.
+    /// If something was kept that was not sent, or not kept without a gap, or a record was not read
+    /// that no other one replaces.
     pub(crate) fn of(stage: &Stage, producer: &'a Producer) -> Option<Forgotten<'a>> {
         let forgetful = producer.forgetful()?;
         let next = committed(&mut stage.database());

@@ -148,9 +148,10 @@ impl Population {
         let (customer, at) = (self.customer(), self.now);
         let value = match self.below(4) {
             0 if customer % 8 == 0 => Some(json!({ "customer_id": customer, "op": "erase" })),
-            0..2 => Some(
-                json!({ "customer_id": customer, "op": "erase", "timestamp": at - self.below(4 * DAY as u64) as i64 }),
-            ),
+            0..2 => {
+                let until = at - self.below(4 * DAY as u64) as i64;
+                Some(json!({ "customer_id": customer, "op": "erase", "timestamp": until }))
+            }
             _ => None,
         };
         vec![Record {
@@ -226,9 +227,11 @@ impl Population {
 
     fn purchase_of(&mut self, customer: i64, at: i64) -> Record {
         let event = json!({
-            "transaction_id": self.name("t"), "customer_id": customer, "timestamp": at, "amount": self.below(100_000) as f64 / 100.0,
+            "transaction_id": self.name("t"), "customer_id": customer, "timestamp": at,
+            "amount": self.below(100_000) as f64 / 100.0,
             "category": self.one_of(&["Electronics", "Fashion", "Groceries", "Travel", "Toys"]),
-            "device": self.one_of(&["Mobile", "Desktop", "Tablet"]), "payment_method": self.one_of(&["Credit Card", "E-wallet", "Cash"]),
+            "device": self.one_of(&["Mobile", "Desktop", "Tablet"]),
+            "payment_method": self.one_of(&["Credit Card", "E-wallet", "Cash"]),
             "discount_used": self.below(2) == 0,
         });
         self.send("transactions", customer, event)
@@ -238,7 +241,10 @@ impl Population {
     /// decision.
     fn contact(&mut self, at: i64) -> Record {
         let mut customer = self.customer();
-        let mut event = json!({ "interaction_id": self.name("i"), "timestamp": at, "action": self.below(4), "propensity": 0.25 });
+        let mut event = json!({
+            "interaction_id": self.name("i"), "timestamp": at,
+            "action": self.below(4), "propensity": 0.25,
+        });
         if !self.decisions.is_empty() && self.below(4) == 0 {
             let index = self.below(self.decisions.len() as u64) as usize;
             let (decided, id) = self.decisions[index].clone();
@@ -258,7 +264,8 @@ impl Population {
 
     fn profile_of(&mut self, customer: i64, at: i64) -> Record {
         let event = json!({
-            "customer_id": customer, "timestamp": at, "signup_date": "2023-05-01", "email_open_rate": self.below(5) as f64 / 4.0,
+            "customer_id": customer, "timestamp": at, "signup_date": "2023-05-01",
+            "email_open_rate": self.below(5) as f64 / 4.0,
             "is_premium_member": self.below(2) == 0, "complaint_count": self.below(9),
         });
         self.profiled.push(customer);
@@ -284,8 +291,9 @@ impl Population {
         let at = contact.value["timestamp"].as_i64().unwrap_or(self.now)
             + self.below(8 * DAY as u64) as i64;
         let event = json!({
-            "interaction_id": contact.value["interaction_id"], "reward_id": self.name("r"), "customer_id": contact.customer,
-            "timestamp": at.min(self.now), "reward": self.below(400),
+            "interaction_id": contact.value["interaction_id"], "reward_id": self.name("r"),
+            "customer_id": contact.customer, "timestamp": at.min(self.now),
+            "reward": self.below(400),
         });
         self.send("rewards", contact.customer, event)
     }

@@ -1,4 +1,5 @@
-//! What is left to be done once the events of an epoch are settled, and the days that close with it.
+//! What is left to be done once the events of an epoch are settled, and the days that close with
+//! it.
 
 use super::{Settling, events};
 use crate::campaign::output::Day;

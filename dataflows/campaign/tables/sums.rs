@@ -15,7 +15,8 @@ const ALWAYS: &[When] = &[];
 pub(super) fn model_versions() -> Table {
     Table {
         name: name::MODEL_VERSIONS,
-        help: "An arm's exact sums after an epoch that changed them, and what was solved from them.",
+        help: "An arm's exact sums after an epoch that changed them, \
+            and what was solved from them.",
         columns: vec![
             Column::of("version", Bigint, "The epoch."),
             Column::of("arm", Smallint, "The arm."),

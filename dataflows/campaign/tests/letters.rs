@@ -11,7 +11,8 @@ fn bad(customer: i64, timestamp: i64) -> Arrival {
     (
         Topic::Transactions,
         format!(
-            r#"{{"transaction_id":"t","customer_id":{customer},"timestamp":{timestamp},"amount":"canary"}}"#
+            "{{\"transaction_id\":\"t\",\"customer_id\":{customer},\"timestamp\":{timestamp},\
+            \"amount\":\"canary\"}}"
         ),
     )
 }

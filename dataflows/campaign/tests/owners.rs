@@ -17,7 +17,8 @@ fn the_owner_is_found_at_once_where_epochs_have_few_records() {
         (
             Topic::Interactions,
             format!(
-                r#"{{"interaction_id":"{id}","customer_id":{customer},"timestamp":{at},"action":1}}"#
+                "{{\"interaction_id\":\"{id}\",\"customer_id\":{customer},\"timestamp\":{at},\
+                \"action\":1}}"
             ),
         )
     };
@@ -25,7 +26,8 @@ fn the_owner_is_found_at_once_where_epochs_have_few_records() {
         (
             Topic::Rewards,
             format!(
-                r#"{{"interaction_id":"{id}","reward_id":"{id}","customer_id":{customer},"timestamp":{later},"reward":1}}"#
+                "{{\"interaction_id\":\"{id}\",\"reward_id\":\"{id}\",\"customer_id\":{customer},\
+                \"timestamp\":{later},\"reward\":1}}"
             ),
         )
     };

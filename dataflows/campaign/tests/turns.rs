@@ -94,13 +94,15 @@ impl Shop {
                 (
                     Topic::Transactions,
                     format!(
-                        r#"{{"transaction_id":"t{n}","customer_id":{customer},"timestamp":{at},"amount":{amount}}}"#
+                        "{{\"transaction_id\":\"t{n}\",\"customer_id\":{customer},\
+                        \"timestamp\":{at},\"amount\":{amount}}}"
                     ),
                 ),
                 (
                     Topic::Interactions,
                     format!(
-                        r#"{{"interaction_id":"i{n}","customer_id":{customer},"timestamp":{at},"action":{}}}"#,
+                        "{{\"interaction_id\":\"i{n}\",\"customer_id\":{customer},\
+                        \"timestamp\":{at},\"action\":{}}}",
                         customer % 4
                     ),
                 ),
@@ -116,7 +118,8 @@ impl Shop {
                 records.push((
                     Topic::Rewards,
                     format!(
-                        r#"{{"interaction_id":"i{name}","reward_id":"r{n}","customer_id":{customer},"timestamp":{at},"reward":2}}"#
+                        "{{\"interaction_id\":\"i{name}\",\"reward_id\":\"r{n}\",\
+                        \"customer_id\":{customer},\"timestamp\":{at},\"reward\":2}}"
                     ),
                 ));
                 records.push((

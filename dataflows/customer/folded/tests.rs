@@ -102,19 +102,24 @@ proptest! {
         profiles in prop::collection::btree_set(0..20i64, 0..5),
         (done, first, second) in (0..20usize, 0..22i64, 0..22i64),
     ) {
-        let (contacts, profiles): (Vec<u64>, Vec<Millis>) = (contacts.into_iter().collect(), profiles.into_iter().collect());
+        let contacts: Vec<u64> = contacts.into_iter().collect();
+        let profiles: Vec<Millis> = profiles.into_iter().collect();
         let mut once = settled(&amounts, &contacts, &rewards, &profiles, done);
-        let (mut twice, latest, unmatched) = (once.clone(), once.latest(), once.view().unmatched(WINDOW));
+        let (mut twice, latest, unmatched) =
+            (once.clone(), once.latest(), once.view().unmatched(WINDOW));
         once.fold(first.max(second), WINDOW, &layout());
         twice.fold(first.min(second), WINDOW, &layout());
         twice.fold(first.max(second), WINDOW, &layout());
         prop_assert_eq!(content(&once), content(&twice));
         prop_assert_eq!(once.view().unmatched(WINDOW), unmatched, "that a reward joined \
             nothing stays known");
-        prop_assert_eq!((once.latest(), once.is_blank()), (latest, amounts.is_empty() && profiles.is_empty()));
-        prop_assert_eq!(once.last_purchase(), amounts.len().checked_sub(1).map(|last| last as Millis));
+        let is_blank = amounts.is_empty() && profiles.is_empty();
+        prop_assert_eq!((once.latest(), once.is_blank()), (latest, is_blank));
+        let last_purchase = amounts.len().checked_sub(1).map(|last| last as Millis);
+        prop_assert_eq!(once.last_purchase(), last_purchase);
         let kept_for_others = once.extras.as_ref().is_some_and(|extras| {
-            let decided = extras.decisions.iter().any(|decided| decided.timestamp < first.max(second));
+            let before = |decided: &Decided| decided.timestamp < first.max(second);
+            let decided = extras.decisions.iter().any(before);
             decided || extras.rewards.iter().any(|reward| reward.timestamp < first.max(second))
         });
         prop_assert_eq!(once.reaches_behind(first.max(second)), kept_for_others);

@@ -284,9 +284,11 @@ fn fields_cost_a_record_as_documented() {
         }
     }
     let with = |own_features| {
+        let line = b"{\"interaction_id\":1,\"customer_id\":2,\"timestamp\":\"2024-02-29\",\
+            \"action\":1,\"features\":[1]}";
         parsed(
             super::tests::parser(InputSettings { own_features, ..settings() }),
-            &lines_of(Topic::Interactions, b"{\"interaction_id\":1,\"customer_id\":2,\"timestamp\":\"2024-02-29\",\"action\":1,\"features\":[1]}"),
+            &lines_of(Topic::Interactions, line),
         )
     };
     assert_eq!((with(false).valid, with(true).valid), (1, 0));

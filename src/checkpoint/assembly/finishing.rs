@@ -22,9 +22,10 @@ impl Assembly {
         let Some((shared, file)) = &attempt.shared else { return Ok(false) };
         let manifest = self.manifest(attempt, shared, file.clone())?;
         self.patiently(|| self.checkpoints.commit(&manifest))?;
+        let of_shards: u64 = attempt.written().map(|(_, file)| file.bytes).sum();
         tracing::info!(
             epoch = manifest.epoch,
-            bytes = attempt.written().map(|(_, file)| file.bytes).sum::<u64>() + manifest.shared.bytes,
+            bytes = of_shards + manifest.shared.bytes,
             shards = attempt.written().count(),
             full = shared.full,
             seconds = attempt.started.elapsed().as_secs_f64(),

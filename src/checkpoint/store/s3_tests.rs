@@ -68,7 +68,8 @@ async fn list(
         bucket.iter().filter(|(key, _)| key.starts_with(prefix) && key.as_str() > after).collect();
     let entry = |(key, content): &(&String, &Bytes)| {
         format!(
-            "<Contents><Key>{key}</Key><LastModified>2024-03-01T00:00:00Z</LastModified><Size>{}</Size></Contents>",
+            "<Contents><Key>{key}</Key><LastModified>2024-03-01T00:00:00Z</LastModified>\
+            <Size>{}</Size></Contents>",
             content.len()
         )
     };

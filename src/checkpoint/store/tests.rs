@@ -97,8 +97,9 @@ pub fn check_store(store: &dyn Store) {
         .delete(&["job/shared/1".to_string(), "job/shared/0".to_string()])
         .expect("a removal, of one that is not there as well");
     let missing = store.get("job/shared/1", 6).expect_err("it is gone");
+    let address = format!("{}/job/shared/1", store.address());
     assert!(
-        matches!(&missing, CheckpointError::Missing { object } if *object == format!("{}/job/shared/1", store.address())),
+        matches!(&missing, CheckpointError::Missing { object } if *object == address),
         "{missing}"
     );
     assert_eq!(names("job/shared"), []);

@@ -134,10 +134,7 @@ fn a_checkpoint_reads_well() {
     };
     let missing =
         CheckpointError::Missing { object: "checkpoints/campaign/shared/7.zst".to_string() };
-    insta::assert_snapshot!([listed(None), listed(Some(missing))].join("\n"), @r"
-        epoch 7          history efefefefefefefef  2024-03-01T00:00:00Z  5 customers, 2 files, 32 B, chain cdcdcdcd: complete
-        epoch 7          history efefefefefefefef  2024-03-01T00:00:00Z  5 customers, 2 files, 32 B, chain cdcdcdcd: CANNOT BE USED: checkpoints/campaign/shared/7.zst is missing
-        ");
+    insta::assert_snapshot!("listed", [listed(None), listed(Some(missing))].join("\n"));
 }
 
 #[test]

@@ -101,7 +101,10 @@ fn strangers_neither_end_a_meeting_nor_hold_it_up() {
         let said: &[u8] = match number % 4 {
             0 => b"",
             1 => b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
-            2 => b"sluice//\x00\x01\0\0\0\x01\0\0\0\0................................\xff\xff\xff\xff",
+            2 => {
+                b"sluice//\x00\x01\0\0\0\x01\0\0\0\0................................\
+                \xff\xff\xff\xff"
+            }
             _ => &[0xff; 1000],
         };
         // It may have been sent away before.

@@ -293,20 +293,35 @@ fn logs() -> impl Strategy<Value = Logs> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 2_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn epochs_of_logs_with_gaps_are_the_same_when_they_are_repeated(
-        logs in logs(), seed in any::<u64>(), (peers, again) in (1..4_usize, 1..4_usize), epochs in 1..7_usize, cut in any::<prop::sample::Index>(),
+        logs in logs(),
+        seed in any::<u64>(),
+        (peers, again) in (1..4_usize, 1..4_usize),
+        epochs in 1..7_usize,
+        cut in any::<prop::sample::Index>(),
     ) {
+        let there = |log: &Log| {
+            let offsets = (0..).zip(log.offsets.clone());
+            offsets.filter(|(_, is)| *is).map(|(at, _)| at)
+        };
         let all: Records =
-            logs.iter().flat_map(|(key, log)| (0..).zip(&log.offsets).filter(|(_, is)| **is).map(|(at, _)| (*key, at)).collect::<Vec<_>>()).collect();
+            logs.iter().flat_map(|(&key, log)| there(log).map(move |at| (key, at))).collect();
         let recorded = live(&logs, seed, peers, epochs);
         // Each record once, in an epoch whose bounds it lies in.
         let mut before = Bounds::new();
         for epoch in &recorded {
             for (key, at) in &epoch.records {
-                prop_assert!(*at < epoch.bounds[key] && before.get(key).is_none_or(|before| at >= before), "{key:?} {at} in {recorded:?}");
+                prop_assert!(
+                    *at < epoch.bounds[key] && before.get(key).is_none_or(|before| at >= before),
+                    "{key:?} {at} in {recorded:?}"
+                );
             }
             before = epoch.bounds.clone();
         }
@@ -317,6 +332,8 @@ proptest! {
         prop_assert_eq!(&repeated[..kept.len()], kept);
         let ends: Bounds = logs.iter().map(|(key, log)| (*key, log.offsets.len() as u64)).collect();
         prop_assert_eq!(&repeated[kept.len()].bounds, &ends);
-        prop_assert_eq!(repeated.iter().flat_map(|epoch| epoch.records.iter().copied()).collect::<Records>(), all);
+        let found: Records =
+            repeated.iter().flat_map(|epoch| epoch.records.iter().copied()).collect();
+        prop_assert_eq!(found, all);
     }
 }

@@ -46,7 +46,9 @@ fn fill(settings: &KafkaSettings, compression: &str) {
                 .wrapping_add(1_442_695_040_888_963_407);
             let (customer, cents) = ((state >> 40) as i64 % 100_000, state >> 50);
             let value = format!(
-                r#"{{"transaction_id": "t-{number:09}", "customer_id": {customer:06}, "timestamp": {}, "amount": {:08.2}, "category": "Electronics", "device": "Mobile", "payment_method": "E-wallet", "discount": 1}}"#,
+                "{{\"transaction_id\": \"t-{number:09}\", \"customer_id\": {customer:06}, \
+                \"timestamp\": {}, \"amount\": {:08.2}, \"category\": \"Electronics\", \
+                \"device\": \"Mobile\", \"payment_method\": \"E-wallet\", \"discount\": 1}}",
                 MARCH + number as i64,
                 cents as f64 / 100.0
             );

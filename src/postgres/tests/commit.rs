@@ -239,9 +239,10 @@ fn where_events_are_folded_an_id_may_come_again_and_an_erasure_takes_their_rows(
         learned, epoch), ', ' ORDER BY customer_id, interaction_key) FROM interactions";
     let mut writer = database.writer();
     writer.commit(&first_epoch()).unwrap();
+    let repeated = writer.commit(&again()).expect_err("nothing is folded");
     assert!(
-        matches!(writer.commit(&again()), Err(error @ PostgresError::Statement { .. }) if error.is_repeated_key()),
-        "nothing is folded"
+        matches!(repeated, PostgresError::Statement { .. }) && repeated.is_repeated_key(),
+        "{repeated}"
     );
 
     let mut writer = Writer::open(database.worded(|wording| wording.folding = true)).unwrap();
@@ -397,10 +398,8 @@ fn a_published_threshold_is_not_reopened() {
     let mut other = EpochResults::new(3);
     other.thresholds = vec![(19_783, 123_457)];
     let error = writer.commit(&other).unwrap_err();
-    assert!(
-        matches!(&error, PostgresError::Published { table: "thresholds", row } if row.contains("19783") && row.contains("123457")),
-        "{error}"
-    );
+    let PostgresError::Published { table: "thresholds", row } = &error else { panic!("{error}") };
+    assert!(row.contains("19783") && row.contains("123457"), "{error}");
     assert_eq!(
         database.text(
             "SELECT string_agg((day, high_value, epoch)::text, ' ' ORDER BY day) FROM thresholds"

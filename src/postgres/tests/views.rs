@@ -59,10 +59,8 @@ fn a_column_of_another_type_is_named() {
     database.client().batch_execute("ALTER TABLE customer_features ADD COLUMN mood text").unwrap();
     let settings = database.worded(|wording| wording.features = vec!["mood".to_string()]);
     let error = Writer::open(settings.clone()).err().unwrap();
-    assert!(
-        matches!(&error, PostgresError::Column { column, found, .. } if column == "mood" && found == "text"),
-        "{error}"
-    );
+    let PostgresError::Column { column, found, .. } = &error else { panic!("{error}") };
+    assert_eq!((column.as_str(), found.as_str()), ("mood", "text"), "{error}");
     database
         .client()
         .batch_execute("ALTER TABLE customer_features RENAME COLUMN mood TO former_mood")
@@ -156,7 +154,8 @@ fn contexts_have_names() {
         ' ORDER BY customer_id) FROM interactions_named";
     assert_eq!(
         database.text(shown),
-        r#"SMS {"recency": 0.000244140625, "intercept": 1} | pending | SMS {"recency": 0.000732421875, "intercept": 1}"#
+        "SMS {\"recency\": 0.000244140625, \"intercept\": 1} | pending | SMS \
+        {\"recency\": 0.000732421875, \"intercept\": 1}"
     );
 }
 

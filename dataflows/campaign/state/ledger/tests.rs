@@ -101,7 +101,11 @@ proptest! {
         ),
         cut in 0..60usize,
     ) {
-        let mut book = Book { ledger: TotalsLedger::new(0, 1), purchases: vec![Vec::new(); 4], told: BTreeMap::new() };
+        let mut book = Book {
+            ledger: TotalsLedger::new(0, 1),
+            purchases: vec![Vec::new(); 4],
+            told: BTreeMap::new(),
+        };
         let (before, after) = steps.split_at(cut.min(steps.len()));
         before.iter().enumerate().for_each(|(number, step)| book.step(number as u64, *step));
         prop_assume!(book.ledger.applied > Day::MIN);

@@ -69,7 +69,8 @@ pub(super) fn with_names(random: &mut Random, arrivals: Vec<Arrival>) -> Vec<Arr
             0 => format!("{known}}}"),
             1 => format!(r#"{known},"category":"{category}","payment_method":"{payment}"}}"#),
             _ => format!(
-                r#"{known},"category":"{category}","device":"{device}","payment_method":"{payment}"}}"#
+                "{known},\"category\":\"{category}\",\"device\":\"{device}\",\
+                \"payment_method\":\"{payment}\"}}"
             ),
         }
     };

@@ -168,10 +168,14 @@ fn customer() -> impl Strategy<Value = (Vec<Bought>, Option<Profile>, Millis, Op
 
 proptest! {
     #[test]
-    fn every_feature_is_what_the_specification_says((bought, profile, at, threshold) in customer()) {
+    fn every_feature_is_what_the_specification_says(
+        (bought, profile, at, threshold) in customer(),
+    ) {
         let features = defaults();
         let mut ours = Vec::new();
-        with_state(&features, &bought, profile.as_ref(), |state| features.row(state, at, threshold, &mut ours));
+        with_state(&features, &bought, profile.as_ref(), |state| {
+            features.row(state, at, threshold, &mut ours)
+        });
         let theirs = specified(&bought, profile.as_ref(), at, threshold);
         let names: Vec<&str> = theirs.iter().map(|(name, _)| *name).collect();
         prop_assert_eq!(features.names(), names);
@@ -187,7 +191,10 @@ proptest! {
         (bought, profile, at, threshold) in customer(),
         kinds in prop::collection::vec((0..4u8, 0.01..3_000.0f64), 40),
     ) {
-        let mut settings = CustomerSettings { context: vec![Term { feature: "intercept".to_string(), transform: Transform::Identity }], ..CustomerSettings::default() };
+        let intercept =
+            Term { feature: "intercept".to_string(), transform: Transform::Identity };
+        let mut settings =
+            CustomerSettings { context: vec![intercept], ..CustomerSettings::default() };
         for (name, (kind, number)) in defaults().names().iter().zip(kinds) {
             let transform = match kind {
                 0 => Transform::Identity,
@@ -221,7 +228,14 @@ proptest! {
     }
 
     #[test]
-    fn rounding_is_to_the_nearest_multiple_with_ties_to_even(value in prop_oneof![-9.0..9.0f64, -1e6..1e6f64, (-70_000..70_000i64).prop_map(|half| half as f64 / 8_192.0)]) {
-        prop_assert_eq!(f64::from(q12(value)), (value * 4_096.0).round_ties_even().clamp(-32_768.0, 32_767.0));
+    fn rounding_is_to_the_nearest_multiple_with_ties_to_even(
+        value in prop_oneof![
+            -9.0..9.0f64,
+            -1e6..1e6f64,
+            (-70_000..70_000i64).prop_map(|half| half as f64 / 8_192.0),
+        ],
+    ) {
+        let nearest = (value * 4_096.0).round_ties_even().clamp(-32_768.0, 32_767.0);
+        prop_assert_eq!(f64::from(q12(value)), nearest);
     }
 }

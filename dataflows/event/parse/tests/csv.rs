@@ -133,7 +133,8 @@ fn columns_that_nothing_reads_may_be_of_any_encoding() {
 #[test]
 fn csv_reads_arms_lists_and_numbers_from_cells() {
     let header = "interaction_id,customer_id,timestamp,action,reward,propensity,features";
-    let rows = "x1,42,2024-02-29T12:00:00Z,sms,-0.5,0.5,\"[1,2,3]\"\nx1,42,2024-02-29T12:00:00Z,1,nan,,\nx1,42,2024-02-29T12:00:00Z,1,,inf,\n";
+    let rows = "x1,42,2024-02-29T12:00:00Z,sms,-0.5,0.5,\"[1,2,3]\"\n\
+        x1,42,2024-02-29T12:00:00Z,1,nan,,\nx1,42,2024-02-29T12:00:00Z,1,,inf,\n";
     let out = parsed(parser(settings()), &csv_of(Topic::Interactions, header, rows));
     assert_eq!(
         out.records,

@@ -5,8 +5,10 @@ use super::*;
 #[test]
 fn purchases_are_read_in_any_spelling() {
     let full = bought("x1", 1234, [1, 0, 2].map(Code::listed), true);
-    let tail = r#", "category": "Fashion", "device": "Mobile", "payment_method": "E-wallet", "discount_used": true"#;
-    let shouted = r#", "category": "FASHION", "device": "mobile", "payment_method": "e-WALLET", "discount_used": true, "x": [{}]"#;
+    let tail = ", \"category\": \"Fashion\", \"device\": \"Mobile\", \
+        \"payment_method\": \"E-wallet\", \"discount_used\": true";
+    let shouted = ", \"category\": \"FASHION\", \"device\": \"mobile\", \
+        \"payment_method\": \"e-WALLET\", \"discount_used\": true, \"x\": [{}]";
     for amount in ["12.34", "1234e-2", "\" +12.340 \"", "12.335000000000000000001", "12.345"] {
         for tail in [tail, shouted] {
             let out = one_line(
@@ -73,7 +75,8 @@ fn a_number_and_its_text_are_the_same_id() {
     for id in ["17", "\"17\"", "\"\\u0031\\u0037\""] {
         for customer in ["42", "\"42\"", "\"0042\""] {
             let line = format!(
-                r#"{{"transaction_id":{id},"customer_id":{customer},"timestamp":1709208000000,"amount":1}}"#
+                "{{\"transaction_id\":{id},\"customer_id\":{customer},\"timestamp\":1709208000000,\
+                \"amount\":1}}"
             );
             let record = bought("17", 100, [Code::NONE; 3], false);
             assert_eq!(one_line(Topic::Transactions, &line).records, [record], "{line}");
@@ -114,7 +117,8 @@ fn interactions_are_read_with_what_is_attached() {
         topic,
         &line_with(
             topic,
-            r#", "action": 0, "features": [1, -9e9, 0.50012], "template_id": 3, "decision_id": "d""#,
+            ", \"action\": 0, \"features\": [1, -9e9, 0.50012], \"template_id\": 3, \
+            \"decision_id\": \"d\"",
         ),
     );
     let attachment = Attachment {
@@ -209,9 +213,16 @@ fn profiles_may_lack_everything() {
         avg_discount: 1.0,
         premium: true,
     };
-    let empty = r#"{"customer_id":42,"signup_date":"","age":null,"email_open_rate":null,"complaint_count":"","timestamp":""}"#;
-    let full = r#"{"customer_id": 42, "signup_date": "2024-02-29", "city": "Pune", "age": 31, "email_open_rate": 0.25,
-        "is_premium_member": true, "complaint_count": 3, "avg_discount_used": 1, "last_login_days": 7, "timestamp": 1709208000000}"#;
+    let empty = concat!(
+        r#"{"customer_id":42,"signup_date":"","age":null,"email_open_rate":null,"#,
+        r#""complaint_count":"","timestamp":""}"#
+    );
+    let full = concat!(
+        r#"{"customer_id": 42, "signup_date": "2024-02-29", "city": "Pune", "age": 31, "#,
+        "\"email_open_rate\": 0.25,\n        ",
+        r#""is_premium_member": true, "complaint_count": 3, "avg_discount_used": 1, "#,
+        r#""last_login_days": 7, "timestamp": 1709208000000}"#
+    );
     for (line, profile) in [
         (r#"{"customer_id": 42}"#, nothing),
         (empty, nothing),
@@ -229,7 +240,8 @@ fn profiles_may_lack_everything() {
 fn names_go_to_the_worker_of_their_customer() {
     let line = |id: &str, customer| {
         format!(
-            "{{\"interaction_id\":{id},\"customer_id\":{customer},\"timestamp\":1709208000000,\"action\":0}}\n"
+            "{{\"interaction_id\":{id},\"customer_id\":{customer},\"timestamp\":1709208000000,\
+            \"action\":0}}\n"
         )
     };
     let ids =

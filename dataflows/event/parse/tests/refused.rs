@@ -11,7 +11,8 @@ fn a_retraction_needs_no_more_than_customer_and_id() {
         (Topic::Rewards, Kind::RetractReward, "reward_id"),
     ] {
         let line = format!(
-            r#"{{"op": "retract", "{id}": "x1", "customer_id": 42, "amount": "none", "reward": [], "timestamp": 7.5}}"#
+            "{{\"op\": \"retract\", \"{id}\": \"x1\", \"customer_id\": 42, \"amount\": \"none\", \
+            \"reward\": [], \"timestamp\": 7.5}}"
         );
         let out = one_line(topic, &line);
         assert_eq!(out.records, [Record { timestamp: 0, ..expected(kind, "x1", 0, 0) }]);

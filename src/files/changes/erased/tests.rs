@@ -25,25 +25,29 @@ fn rest(
 
 fn erasure(learned: u64) -> String {
     format!(
-        r#"{{"table":"erasures","change":"insert","epoch":9,"customer_id":5,"instant":"infinity","learned":{learned}}}"#
+        "{{\"table\":\"erasures\",\"change\":\"insert\",\"epoch\":9,\"customer_id\":5,\
+        \"instant\":\"infinity\",\"learned\":{learned}}}"
     )
 }
 
 fn interaction(customer: i64, key: i64, ts: &str) -> String {
     format!(
-        r#"{{"table":"interactions","change":"insert","customer_id":{customer},"interaction_key":{key},"ts":"{ts}","context":[1,2]}}"#
+        "{{\"table\":\"interactions\",\"change\":\"insert\",\"customer_id\":{customer},\
+        \"interaction_key\":{key},\"ts\":\"{ts}\",\"context\":[1,2]}}"
     )
 }
 
 fn features(customer: i64, change: &str) -> String {
     format!(
-        r#"{{"table":"customer_features","change":"{change}","customer_id":{customer},"monetary":1.5}}"#
+        "{{\"table\":\"customer_features\",\"change\":\"{change}\",\"customer_id\":{customer},\
+        \"monetary\":1.5}}"
     )
 }
 
 fn model(version: u64, arm: u64) -> String {
     format!(
-        r#"{{"table":"model_versions","change":"insert","version":{version},"arm":{arm},"n":1,"a":"AA==","b":"AQ==","theta":[0.1]}}"#
+        "{{\"table\":\"model_versions\",\"change\":\"insert\",\"version\":{version},\"arm\":{arm},\
+        \"n\":1,\"a\":\"AA==\",\"b\":\"AQ==\",\"theta\":[0.1]}}"
     )
 }
 
@@ -56,7 +60,10 @@ const THIRD: &str = "2024-03-03T00:00:00Z";
 
 #[test]
 fn of_a_customer_who_is_erased_for_ever_nothing_stays() {
-    let decision = r#"{"table":"decisions","change":"insert","decision_id":"\"customer_id\":6,","customer_id":5,"ts":"2024-03-01T00:00:00Z"}"#;
+    let decision = concat!(
+        r#"{"table":"decisions","change":"insert","decision_id":"\"customer_id\":6,","#,
+        r#""customer_id":5,"ts":"2024-03-01T00:00:00Z"}"#
+    );
     let gone = r#"{"table":"interactions","change":"delete","customer_id":5,"interaction_key":7}"#;
     let report = erasure(0);
     let (other, third) = (features(55, "insert"), interaction(6, 1, FIRST));
@@ -89,7 +96,8 @@ fn of_what_is_dated_later_the_newest_line_stays_and_older_ones_lose_what_is_of_b
 fn of_an_interaction_that_was_moved_the_id_stays_as_long_as_it_stands() {
     let named = |ts| interaction(5, 1, ts).replace(r#""ts""#, r#""interaction_id":"a","ts""#);
     let moved = interaction(5, 1, THIRD).replace("insert", "update");
-    let id = r#"{"table":"interactions","change":"insert","customer_id":5,"interaction_key":1,"interaction_id":"a"}"#;
+    let id = "{\"table\":\"interactions\",\"change\":\"insert\",\"customer_id\":5,\
+        \"interaction_key\":1,\"interaction_id\":\"a\"}";
     assert_eq!(
         rest(&[(5, UNTIL)], &[], &[&[&moved], &[&named(FIRST)]]),
         [None, Some(vec![id.to_string()])]
@@ -110,7 +118,10 @@ fn of_an_interaction_that_was_moved_the_id_stays_as_long_as_it_stands() {
 fn dead_letters_that_are_dated_up_to_the_instant_are_blanked() {
     let letter = |raw: &str, detail: &str, customer: &str, dated: &str, blanked: &str| {
         format!(
-            r#"{{"table":"dead_letters","change":"insert","topic":"rewards","partition":2,"position":5,"reason":"bad_reward","detail":"{detail}","raw":"{raw}","epoch":3,"customer_id":{customer},"dated":{dated},"blanked":{blanked}}}"#
+            "{{\"table\":\"dead_letters\",\"change\":\"insert\",\"topic\":\"rewards\",\
+            \"partition\":2,\"position\":5,\"reason\":\"bad_reward\",\"detail\":\"{detail}\",\
+            \"raw\":\"{raw}\",\"epoch\":3,\"customer_id\":{customer},\"dated\":{dated},\
+            \"blanked\":{blanked}}}"
         )
     };
     let dated = |instant: &str| letter("eA==", "x", "5", &format!("\"{instant}\""), "null");
@@ -132,7 +143,9 @@ fn dead_letters_that_are_dated_up_to_the_instant_are_blanked() {
 fn dead_letters_of_before_lines_said_whose_they_are_are_known_by_their_bytes() {
     let letter = |raw: &str, detail: &str| {
         format!(
-            r#"{{"table":"dead_letters","change":"insert","topic":"rewards","partition":2,"position":5,"reason":"bad_reward","detail":"{detail}","raw":"{}","epoch":3}}"#,
+            "{{\"table\":\"dead_letters\",\"change\":\"insert\",\"topic\":\"rewards\",\
+            \"partition\":2,\"position\":5,\"reason\":\"bad_reward\",\"detail\":\"{detail}\",\
+            \"raw\":\"{}\",\"epoch\":3}}",
             BASE64_STANDARD.encode(raw)
         )
     };
