@@ -4,9 +4,12 @@
 //! (0600, folders 0700). A folder that is there keeps its mode, which an operator may have given
 //! it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+pub mod disk;
+
+use disk::DiskFile;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -26,12 +29,12 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
     make_folder(folder)?;
     let temporary = temporary(path);
-    let written = write_through(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+    let written = write_through(&temporary, content).and_then(|()| disk::rename(&temporary, path));
     if written.is_err() {
         // Best effort: whoever cleans up knows it by its name.
-        let _ = fs::remove_file(&temporary);
+        let _ = disk::remove(&temporary);
     }
-    written.and_then(|()| sync_folder(folder))
+    written.and_then(|()| disk::sync_folder(folder))
 }
 
 /// Writes a file where there is none, and says whether it has: one that is there stays as it is. A
@@ -46,12 +49,12 @@ pub fn create(path: &Path, content: &[u8]) -> io::Result<bool> {
     }
     make_folder(folder)?;
     let temporary = temporary(path);
-    let linked = write_through(&temporary, content).and_then(|()| fs::hard_link(&temporary, path));
+    let linked = write_through(&temporary, content).and_then(|()| disk::link(&temporary, path));
     // Best effort: whoever cleans up knows it by its name.
-    let _ = fs::remove_file(&temporary);
+    let _ = disk::remove(&temporary);
     match linked {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-        other => other.and_then(|()| sync_folder(folder)).map(|()| true),
+        other => other.and_then(|()| disk::sync_folder(folder)).map(|()| true),
     }
 }
 
@@ -60,8 +63,8 @@ pub fn create(path: &Path, content: &[u8]) -> io::Result<bool> {
 /// # Errors
 /// Those of the file system.
 pub fn remove(path: &Path) -> io::Result<()> {
-    match (present(fs::remove_file(path))?, path.parent()) {
-        (Some(()), Some(folder)) => present(sync_folder(folder)).map(|_| ()),
+    match (present(disk::remove(path))?, path.parent()) {
+        (Some(()), Some(folder)) => present(disk::sync_folder(folder)).map(|_| ()),
         _ => Ok(()),
     }
 }
@@ -78,8 +81,8 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
         .ancestors()
         .take_while(|path| !path.as_os_str().is_empty() && !path.is_dir())
         .collect();
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    missing.iter().filter_map(|path| path.parent()).try_for_each(sync_folder)
+    disk::make_folder(folder)?;
+    missing.iter().filter_map(|path| path.parent()).try_for_each(disk::sync_folder)
 }
 
 /// Makes sure that a folder keeps files, or can be made, by writing one, reading it back and
@@ -154,16 +157,9 @@ fn temporary(path: &Path) -> PathBuf {
 
 /// Writes a file and waits until it lies on the disk.
 fn write_through(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = private().write(true).create(true).truncate(true).open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-/// Waits until what a folder holds lies on the disk.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    // The parent of a relative path of one part is the empty path.
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    File::open(folder)?.sync_all()
+    let mut file = DiskFile::make(path)?;
+    file.append(content)?;
+    file.sync()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The file of a journal: locked by one process, appended to, and replaced as a whole.
 
 use super::error::JournalError;
-use crate::durable;
+use crate::durable::{self, disk::DiskFile};
 use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
@@ -13,6 +13,9 @@ const NAME: &str = "journal.log";
 /// Name of the file that is locked. It is never removed, for a lock on a file that is gone keeps
 /// nobody out.
 const LOCK: &str = "journal.lock";
+
+/// Bytes of which the disk has all or none, wherever the power fails.
+const SECTOR: u64 = 512;
 
 /// The journal's file in a folder.
 pub fn path_in(folder: &Path) -> PathBuf {
@@ -27,10 +30,11 @@ pub fn path_in(folder: &Path) -> PathBuf {
 /// locks between machines), whoever comes second sees that the file is another's.
 #[derive(Debug)]
 pub struct Log {
-    path: PathBuf,
-    file: File,
+    file: DiskFile,
     /// Where this handle's last line ends.
     length: u64,
+    /// Up to where it is known to lie on the disk.
+    safe: u64,
     /// Held for as long as this is there; the system lets go of it when the process ends, however
     /// that happens.
     _lock: File,
@@ -50,16 +54,17 @@ impl Log {
         if !path.try_exists().map_err(failed(&path, "looked for"))? {
             durable::replace(&path, b"").map_err(failed(&path, "made"))?;
         }
-        let mut file = open(&path)?;
+        let file = open(&path)?;
         let mut content = Vec::new();
-        file.read_to_end(&mut content).map_err(failed(&path, "read"))?;
+        file.file().read_to_end(&mut content).map_err(failed(&path, "read"))?;
         let length = content.len() as u64;
-        Ok((Log { path, file, length, _lock: lock }, content))
+        // What an instance that was killed has written last may not be on the disk yet.
+        Ok((Log { file, length, safe: 0, _lock: lock }, content))
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
     /// How long it is.
@@ -73,10 +78,10 @@ impl Log {
     /// [`JournalError::Io`].
     pub fn cut(&mut self, length: u64) -> Result<(), JournalError> {
         self.file
-            .set_len(length)
-            .and_then(|()| self.file.sync_all())
-            .map_err(failed(&self.path, "cut"))?;
-        self.length = length;
+            .cut(length)
+            .and_then(|()| self.file.sync())
+            .map_err(failed(self.path(), "cut"))?;
+        (self.length, self.safe) = (length, length);
         Ok(())
     }
 
@@ -85,9 +90,9 @@ impl Log {
     /// # Errors
     /// [`JournalError::Io`].
     pub fn is_own(&self) -> Result<bool, JournalError> {
-        let there = durable::present(std::fs::metadata(&self.path))
-            .map_err(failed(&self.path, "looked at"))?;
-        let own = self.file.metadata().map_err(failed(&self.path, "looked at"))?;
+        let there = durable::present(std::fs::metadata(self.path()))
+            .map_err(failed(self.path(), "looked at"))?;
+        let own = self.file.file().metadata().map_err(failed(self.path(), "looked at"))?;
         let identity = |metadata: &Metadata| (metadata.dev(), metadata.ino());
         Ok(there
             .is_some_and(|there| identity(&there) == identity(&own) && there.len() == self.length))
@@ -97,6 +102,10 @@ impl Log {
     /// somebody else has written meanwhile, so the lines either were not appended or come after
     /// those of another.
     ///
+    /// Lines that are not on the disk yet are waited for before others follow them in another
+    /// sector: should the power fail, these might be there without those, and the journal would
+    /// look damaged.
+    ///
     /// # Errors
     /// [`JournalError::Io`]. What was written by half is cut off again; where that fails too, the
     /// file is not this handle's any more.
@@ -104,30 +113,40 @@ impl Log {
         if !self.is_own()? {
             return Ok(false);
         }
+        let may_part = self.safe < self.length && self.safe / SECTOR < self.length / SECTOR;
         let mut write = || -> io::Result<u64> {
-            self.file.write_all(lines)?;
+            if may_part {
+                self.file.sync_data()?;
+            }
+            self.file.append(lines)?;
             if durable {
                 self.file.sync_data()?;
             }
-            self.file.stream_position()
+            self.file.file().stream_position()
         };
         let end = write().map_err(|error| {
             self.cut_half(lines.len() as u64);
-            failed(&self.path, "written")(error)
+            failed(self.path(), "written")(error)
         })?;
+        let began = self.length;
         self.length += lines.len() as u64;
+        match (durable, may_part) {
+            (true, _) => self.safe = self.length,
+            (false, true) => self.safe = began,
+            (false, false) => {}
+        }
         Ok(end == self.length)
     }
 
     /// Cuts off what was written by half of a line of so many bytes, unless there is more than
     /// that.
     fn cut_half(&self, longest: u64) {
-        let there = self.file.metadata().map_or(u64::MAX, |metadata| metadata.len());
+        let there = self.file.file().metadata().map_or(u64::MAX, |metadata| metadata.len());
         if there <= self.length + longest
-            && let Err(error) = self.file.set_len(self.length).and_then(|()| self.file.sync_all())
+            && let Err(error) = self.file.cut(self.length).and_then(|()| self.file.sync())
         {
-            tracing::warn!(path = %self.path.display(), "What was written by half is not cut off: \
-                {error}.");
+            let path = self.path().display();
+            tracing::warn!(%path, "What was written by half is not cut off: {error}.");
         }
     }
 
@@ -139,9 +158,10 @@ impl Log {
         if !self.is_own()? {
             return Ok(false);
         }
-        durable::replace(&self.path, content).map_err(failed(&self.path, "replaced"))?;
-        self.file = open(&self.path)?;
+        durable::replace(self.path(), content).map_err(failed(self.path(), "replaced"))?;
+        self.file = open(self.path())?;
         self.length = content.len() as u64;
+        self.safe = self.length;
         Ok(true)
     }
 }
@@ -169,11 +189,10 @@ fn remove_temporary(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Every write goes to the end, wherever that is by then.
-fn open(path: &Path) -> Result<File, JournalError> {
-    let file =
-        durable::private().read(true).append(true).open(path).map_err(failed(path, "opened"))?;
-    if let Err(error) = durable::close_to_others(&file) {
+/// Opens the journal, and closes it to others.
+fn open(path: &Path) -> Result<DiskFile, JournalError> {
+    let file = DiskFile::open(path).map_err(failed(path, "opened"))?;
+    if let Err(error) = durable::close_to_others(file.file()) {
         tracing::warn!(
             "The journal {} can be read by other users, and cannot be closed to them: {error}.",
             path.display()

@@ -29,7 +29,7 @@ const BANNED: &[Banned] = &[
         why: "the file may be read by others, and lost with the power",
         instead: "what `src/durable.rs` has",
         homes: &[
-            "src/durable.rs",
+            "src/durable",
             // Results that are asked for, what is made up, and trials.
             "src/files/output.rs",
             "src/jobs/bench/",
