@@ -6,9 +6,6 @@ use crate::services::client::{self, Place};
 use crate::services::topics::PARTITIONS;
 use std::collections::BTreeMap;
 
-/// Topics that are written to, by the names of their files.
-const FILES: [&str; 5] = ["transactions", "customers", "interactions", "rewards", "requests"];
-
 /// A client that is told which record it is that lies somewhere.
 type Client = client::Client<Record>;
 
@@ -24,6 +21,8 @@ struct Open {
 
 /// Sends records and counts them.
 pub(crate) struct Producer {
+    /// Topics that are written to, by the names of their files.
+    files: &'static [&'static str],
     plain: Client,
     /// Of transactions that end at once, and of those that stay open; made when first needed.
     transactional: [Option<Client>; 2],
@@ -36,9 +35,10 @@ pub(crate) struct Producer {
 }
 
 impl Producer {
-    /// Into a stage's topics, which must be there and empty.
-    pub(crate) fn new(stage: &Stage) -> Producer {
+    /// Into a stage's topics of these names, which must be there and empty.
+    pub(crate) fn new(stage: &Stage, files: &'static [&'static str]) -> Producer {
         Producer {
+            files,
             plain: Client::new(&stage.brokers, None),
             transactional: [None, None],
             open: None,
@@ -129,7 +129,7 @@ impl Producer {
 
     /// How many of them nobody should have sent. All that was sent must have been flushed.
     pub(crate) fn bad(&self) -> i64 {
-        self.readable.values().flat_map(BTreeMap::values).filter(|record| record.bad).count() as i64
+        self.all().filter(|record| record.bad).count() as i64
     }
 
     /// The topic of customers is compacted from now on. Records before these offsets have been
@@ -156,6 +156,11 @@ impl Producer {
         place: &Place,
     ) -> impl DoubleEndedIterator<Item = (i64, &Record)> {
         self.readable.get(place).into_iter().flatten().map(|(offset, record)| (*offset, record))
+    }
+
+    /// All of them, those of each partition in their order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Record> {
+        self.readable.values().flat_map(BTreeMap::values)
     }
 
     /// Whether a job that goes on from here has read everything that can be read now. All that was
@@ -193,7 +198,8 @@ impl Producer {
     /// Where each partition ends that is not empty, as the broker says: marks of transactions and
     /// aborted records have offsets too.
     pub(crate) fn ends(&self, stage: &Stage) -> BTreeMap<Place, i64> {
-        let places = FILES
+        let places = self
+            .files
             .iter()
             .flat_map(|file| (0..PARTITIONS).map(|partition| (stage.topic(file), partition)));
         let end = |(topic, partition): &Place| self.plain.bounds(topic, *partition).1;

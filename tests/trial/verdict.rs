@@ -1,6 +1,6 @@
 //! The verdict on a drained job: nothing lost, nothing twice, every row what the records give.
 
-use super::{Forgotten, Producer, committed, forgotten};
+use super::{Forgotten, Producer, Subject, committed, forgotten};
 use crate::services::{Stage, program};
 use postgres::Client;
 use serde_json::Value;
@@ -22,29 +22,28 @@ const OF_AN_INSTANT: [&str; 7] = [
 
 /// Has every epoch, decision and erasure noted in a table that is only ever appended to, and so
 /// what the job keeps. The tables must be there.
-pub(crate) fn note_effects(stage: &Stage) {
-    let triggers = |(table, key): (&str, &str)| {
+pub(crate) fn note_effects(stage: &Stage, subject: Subject) {
+    let triggers = |(table, key): &(&str, &str)| {
         format!(
             "CREATE FUNCTION note_{table}() RETURNS trigger LANGUAGE plpgsql AS
              $$ BEGIN INSERT INTO public.effects (kind, key) VALUES ('{table}', concat_ws(' ', \
              {key})); RETURN NULL; END $$;
              CREATE TRIGGER note AFTER INSERT OR UPDATE ON sluice.{table} FOR EACH ROW EXECUTE \
-             FUNCTION note_{table}();"
+             FUNCTION note_{table}();
+             INSERT INTO public.effects (kind, key) SELECT '{table}', concat_ws(' ', {own}) FROM \
+             sluice.{table};",
+            // Idle partitions may have made an epoch already.
+            own = key.replace("NEW.", "")
         )
     };
-    let noted = [
-        ("epochs", "NEW.job, NEW.epoch"),
-        ("decisions", "NEW.customer_id, NEW.decision_id"),
-        ("erasures", "NEW.customer_id, NEW.instant, NEW.epoch"),
-    ];
-    let all: String = noted.into_iter().map(triggers).collect();
+    let all: String = subject.noted().iter().map(triggers).collect();
     let table = "CREATE TABLE public.effects (id bigserial PRIMARY KEY, kind text NOT NULL, key \
         text NOT NULL, by xid8 NOT NULL DEFAULT pg_current_xact_id());";
     stage.database().batch_execute(&format!("{table} {all}")).expect("effects can be noted");
     forgotten::note_kept(stage);
 }
 
-/// What was found, a line each.
+/// What was found of a campaign, a line each.
 ///
 /// # Panics
 /// If anything is not as it must be.
@@ -53,7 +52,7 @@ pub(crate) fn judge(stage: &Stage, producer: &Producer) -> Vec<String> {
     let forgotten = forgotten.as_ref();
     vec![
         complete(stage, producer, forgotten),
-        once(stage),
+        once(stage, Subject::Campaign),
         verified(stage, forgotten),
         replayed(stage, forgotten),
     ]
@@ -61,7 +60,11 @@ pub(crate) fn judge(stage: &Stage, producer: &Producer) -> Vec<String> {
 
 /// The last epoch ends behind the last record that can be read, and not behind the end of its
 /// partition; and every record was counted once, but for those that were gone before.
-fn complete(stage: &Stage, producer: &Producer, forgotten: Option<&Forgotten<'_>>) -> String {
+pub(crate) fn complete(
+    stage: &Stage,
+    producer: &Producer,
+    forgotten: Option<&Forgotten<'_>>,
+) -> String {
     let mut database = stage.database();
     let (found, ends) = (committed(&mut database), producer.ends(stage));
     assert!(
@@ -94,7 +97,7 @@ fn complete(stage: &Stage, producer: &Producer, forgotten: Option<&Forgotten<'_>
 }
 
 /// No effect was there in two transactions, and no epoch is missing.
-fn once(stage: &Stage) -> String {
+pub(crate) fn once(stage: &Stage, subject: Subject) -> String {
     let mut database = stage.database();
     let query = "SELECT kind || ' ' || key FROM public.effects GROUP BY kind, key HAVING \
         count(DISTINCT by) > 1 ORDER BY 1 LIMIT 10";
@@ -104,16 +107,19 @@ fn once(stage: &Stage) -> String {
     let mut count = |kind: &str| {
         one(&mut database, &format!("SELECT count(*) FROM public.effects WHERE kind = '{kind}'"))
     };
-    let [epochs, decisions, erasures] = ["epochs", "decisions", "erasures"].map(&mut count);
+    let counts: Vec<(&str, i64)> =
+        subject.noted().iter().map(|(table, _)| (*table, count(table))).collect();
     let last = one(&mut database, "SELECT max(epoch) FROM sluice.epochs");
-    assert_eq!(epochs, last, "every epoch once");
+    assert_eq!(counts[0], ("epochs", last), "every epoch once");
     assert_eq!(one(&mut database, "SELECT epoch FROM sluice.progress"), last, "progress");
-    format!("once each: {epochs} epochs, {decisions} decisions, {erasures} erasures")
+    let counts: Vec<String> =
+        counts.into_iter().map(|(table, count)| format!("{count} {table}")).collect();
+    format!("once each: {}", counts.join(", "))
 }
 
 /// `sluice verify` finds no difference, and of a compacted topic it knows how much is gone of what
 /// the job has read.
-fn verified(stage: &Stage, forgotten: Option<&Forgotten<'_>>) -> String {
+pub(crate) fn verified(stage: &Stage, forgotten: Option<&Forgotten<'_>>) -> String {
     let gone = || forgotten.map_or(0, |forgotten| forgotten.gone(stage) as u64);
     let before = gone();
     let output = program()
