@@ -199,34 +199,54 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    #[test]
-    fn a_verdict_reads_well() {
-        let mut features = Findings { rows: 7, ..Findings::new("customer_features") };
-        let mut verdict = Verdict {
+    /// One without a difference, of a table with seven rows.
+    fn sound() -> Verdict {
+        Verdict {
             job: "campaign".to_string(),
             epoch: 3,
             since: 0,
             trusted: None,
-            findings: vec![features.clone()],
+            findings: vec![features()],
             removed: None,
             incomplete: None,
             took: Duration::from_millis(1_250),
-        };
+        }
+    }
+
+    fn features() -> Findings {
+        Findings { rows: 7, ..Findings::new("customer_features") }
+    }
+
+    #[test]
+    fn a_verdict_reads_well() {
         assert_eq!(
-            describe(&verdict),
+            describe(&sound()),
             "job `campaign` is what its records give: 3 epochs, 7 rows of 1 tables compared in 1.2 \
              s"
         );
-        let nightly = describe(&Verdict { epoch: 12, since: 3, ..verdict.clone() });
+        let nightly = describe(&Verdict { epoch: 12, since: 3, ..sound() });
         assert!(nightly.contains(": 9 epochs since epoch 3, 7 rows"), "{nightly}");
-        let begun = Findings { trusted: 5, ..features.clone() };
-        let begun = Verdict {
-            epoch: 12,
-            since: 3,
-            trusted: Some(3),
-            findings: vec![begun],
-            ..verdict.clone()
-        };
+        let mut features = features();
+        features.untold = 4;
+        features.differs("customer_id 5", "monetary", "12.5".to_string(), "13".to_string());
+        features.is_missing(|| "customer_id 6".to_string());
+        features.is_surplus(|| "customer_id 7".to_string());
+        features.total += 10;
+        let different = Verdict { findings: vec![features], ..sound() };
+        let expected = "customer_features: customer_id 5: monetary should be 12.5 and is 13
+customer_features: customer_id 6: is missing
+customer_features: customer_id 7: should not be there
+customer_features: and 10 more
+job `campaign` as of epoch 3, compared in 1.2 s";
+        assert_eq!(describe(&different), expected);
+        assert_eq!(to_json(&different)["tables"][0]["named"][0]["column"], "monetary");
+    }
+
+    #[test]
+    fn a_verdict_says_what_it_takes_on_trust() {
+        let begun = Findings { trusted: 5, ..features() };
+        let begun =
+            Verdict { epoch: 12, since: 3, trusted: Some(3), findings: vec![begun], ..sound() };
         let (said, told) = (describe(&begun), to_json(&begun));
         assert!(
             said.starts_with(
@@ -242,13 +262,16 @@ mod tests {
             (&told["trusted_through_epoch"], &told["uncompared_rows"]),
             (&json!(3), &json!(5))
         );
-        features.untold = 4;
+    }
+
+    #[test]
+    fn a_verdict_says_what_cannot_be_told_any_more() {
         let removed = Removed {
             records: std::collections::BTreeMap::from([("profiles".to_string(), 2)]),
             from: 9,
         };
-        let lacking =
-            Verdict { findings: vec![features.clone()], removed: Some(removed), ..verdict.clone() };
+        let untold = Findings { untold: 4, ..features() };
+        let lacking = Verdict { findings: vec![untold], removed: Some(removed), ..sound() };
         let (said, told) = (describe(&lacking), to_json(&lacking));
         assert!(
             said.starts_with("2 records of `profiles` that the job has read are no longer there")
@@ -260,17 +283,5 @@ mod tests {
             (&told["ok"], &told["removed"]["records"]["profiles"], &told["untold"]),
             (&json!(true), &json!(2), &json!(4))
         );
-        features.differs("customer_id 5", "monetary", "12.5".to_string(), "13".to_string());
-        features.is_missing(|| "customer_id 6".to_string());
-        features.is_surplus(|| "customer_id 7".to_string());
-        features.total += 10;
-        verdict.findings = vec![features];
-        let expected = "customer_features: customer_id 5: monetary should be 12.5 and is 13
-customer_features: customer_id 6: is missing
-customer_features: customer_id 7: should not be there
-customer_features: and 10 more
-job `campaign` as of epoch 3, compared in 1.2 s";
-        assert_eq!(describe(&verdict), expected);
-        assert_eq!(to_json(&verdict)["tables"][0]["named"][0]["column"], "monetary");
     }
 }

@@ -3,6 +3,7 @@
 
 mod error;
 mod found;
+mod search;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -11,16 +12,16 @@ pub use error::RestartError;
 use super::live::Replayed;
 use super::plan::Plan;
 use super::reconfiguring::{self, WantedSettings};
-use super::soundness;
 use crate::checkpoint::{Checkpoints, Found, Manifest, PassedOver};
 use crate::hosting::Hosted;
 use crate::kafka::{KafkaSettings, Position, admin};
 use crate::sink::kept::covered;
 use crate::sink::{Genesis, Link, RecordedEpoch, Records, SinkError};
-use crate::source::{Positions, bounds_of};
+use crate::source::{Bounds, Positions, bounds_of};
 use dataflows::event::{CustomerId, Millis};
 use dataflows::source::TopicId;
-use found::{find, of_others, strange};
+use found::of_others;
+use search::CheckpointSearch;
 use std::collections::BTreeMap;
 
 /// What is known before the workers begin; on the first process.
@@ -75,67 +76,23 @@ impl Restart {
         let applied = records.applied()?.read::<D::Settings>().map_err(SinkError::from)?;
         let given_up = reconfiguring::given_up::<D>(records.job(), &applied, progress, wanted)?;
         let history = records.history()?;
-        let (own, unnamed) =
-            (sources.checkpoints.of(history.identity), sources.checkpoints.unnamed());
-        let of_before = unnamed.list()?;
-        if let (0, Some(newest)) = (progress, of_before.first()) {
-            return Err(RestartError::Forgotten {
-                job: records.job().to_string(),
-                epoch: newest.epoch,
-            });
-        }
-        let listed = own.list()?.into_iter().chain(of_before);
-        let oldest = listed.map(|listed| listed.epoch).filter(|epoch| *epoch <= progress).min();
+        let places = [sources.checkpoints.of(history.identity), sources.checkpoints.unnamed()];
+        let oldest = oldest(&places, records.job(), progress)?;
         let mut recorded = records.recorded_epochs(oldest.unwrap_or(1).saturating_sub(1))?;
-        let known = before.and_then(|before| before.manifest.as_ref());
-        let former_of = |manifest: &Manifest| match &given_up {
-            Some(given_up) => {
-                (D::fingerprint(given_up) == manifest.fingerprint).then(|| given_up.clone())
-            }
-            None => reconfiguring::turned::<D>(&applied, progress, manifest, wanted.settings),
-        };
-        let unsound = |manifest: &Manifest, former: Option<&D::Settings>| {
-            let settings = former.unwrap_or(wanted.settings);
-            let look = || soundness::unsound::<D>(sources.checkpoints, manifest, settings);
-            if known == Some(manifest) { None } else { look() }
-        };
-        let found = find(
-            &[own, unnamed],
+        let given_up = given_up.as_ref();
+        let search = CheckpointSearch::<D> {
+            sources,
+            wanted,
+            applied: &applied,
+            given_up,
             progress,
-            |manifest| strange(manifest, &recorded),
-            former_of,
-            unsound,
-        )?;
-        let Found { manifest, former, passed_over } = found;
+            before,
+        };
+        let Found { manifest, former, passed_over } = search.find(&places, &recorded)?;
         let passed_over = [passed_over, of_others(sources.checkpoints, &history)?].concat();
-        let told = before.map_or(&[][..], |before| &before.passed_over);
-        passed_over
-            .iter()
-            .filter(|passed_over| !told.contains(passed_over))
-            .for_each(PassedOver::warn);
+        warn_of(&passed_over, before);
+        search.check_given_up(records.job(), manifest.as_ref())?;
         let after = manifest.as_ref().map_or(0, |manifest| manifest.epoch);
-        let changes = given_up.is_some();
-        match (&manifest, &given_up) {
-            (Some(manifest), Some(given_up)) if manifest.epoch == progress => {
-                if known != Some(manifest) {
-                    reconfiguring::inspect::<D>(
-                        sources.checkpoints,
-                        manifest,
-                        given_up,
-                        wanted.settings,
-                    )?;
-                }
-            }
-            (newest, Some(_)) => {
-                let newest = newest.as_ref().map(|manifest| manifest.epoch);
-                return Err(RestartError::Uncheckpointed {
-                    job: records.job().to_string(),
-                    epoch: progress,
-                    newest,
-                });
-            }
-            (_, None) => {}
-        }
         if manifest.is_none() && oldest.is_some_and(|oldest| oldest > 1) {
             recorded = records.recorded_epochs(0)?;
         }
@@ -149,53 +106,28 @@ impl Restart {
         };
         let before =
             recorded.first().filter(|epoch| epoch.epoch == after).and_then(|epoch| epoch.chain);
-        let repeated: Vec<RecordedEpoch> =
-            recorded.into_iter().filter(|epoch| epoch.epoch > after).collect();
-        let first = repeated.first().map_or(progress + 1, |epoch| epoch.epoch);
-        if first > after + 1 {
-            return Err(RestartError::Unrecorded {
-                job: records.job().to_string(),
-                needed: after + 1,
-                first,
-            });
-        }
-        let repeats = !repeated.is_empty();
-        let kept = if repeats { records.kept(after)? } else { Vec::new() };
-        let covered = covered(&kept, &bounds_of(&starts));
-        let erasures = if repeats { records.erasures(after)? } else { Vec::new() };
-        let mut replayed = Replayed::each(
-            repeated.iter().map(|epoch| (epoch.epoch, epoch.offsets.as_slice(), epoch.watermark)),
-            erasures,
-        );
-        if let (true, Some(manifest)) = (changes, &manifest) {
-            // An epoch of its own, without records: it ends where the one before has ended.
-            replayed.push(Replayed {
-                bounds: manifest.offsets.clone(),
-                watermark: manifest.watermark,
-                erased: Vec::new(),
-                save: None,
-            });
-        }
-        let erased = if progress == 0 { records.erased()? } else { Vec::new() };
-        let committed = repeated.into_iter().map(|epoch| (epoch.epoch, epoch)).collect();
         let link = before.or(manifest.as_ref().and_then(|manifest| manifest.chain));
+        let repeated = repeated(recorded, records.job(), after, progress)?;
+        let changes = given_up.is_some();
+        let changed = manifest.as_ref().filter(|_| changes);
+        let (replayed, covered) = replayed(records, &repeated, after, &starts, changed)?;
         let begins = (!is_recorded).then(|| starts.clone());
         let mut served = applied.through(progress);
         served.retain(|(last, _)| *last > after);
-        let losses = records.losses()?;
-        let plan = Plan::new(&history, manifest.as_ref(), starts, repeats || changes)
+        let repeats = !repeated.is_empty() || changes;
+        let plan = Plan::new(&history, manifest.as_ref(), starts, repeats)
             .recalling(covered)
             .serving(&served)
             .changing(former.as_ref())
-            .losing(&losses);
+            .losing(&records.losses()?);
         Ok(Restart {
             plan,
             manifest,
             passed_over,
             begins,
             replayed,
-            erased,
-            committed,
+            erased: if progress == 0 { records.erased()? } else { Vec::new() },
+            committed: repeated.into_iter().map(|epoch| (epoch.epoch, epoch)).collect(),
             history,
             link,
             changes,
@@ -211,6 +143,71 @@ impl Restart {
     pub fn after(&self) -> u64 {
         self.manifest.as_ref().map_or(0, |manifest| manifest.epoch)
     }
+}
+
+/// The oldest epoch up to the last committed one of which a checkpoint lies in one of these places,
+/// of which the second is that of before histories had names.
+fn oldest(
+    places: &[Checkpoints; 2],
+    job: &str,
+    progress: u64,
+) -> Result<Option<u64>, RestartError> {
+    let [own, of_before] = [places[0].list()?, places[1].list()?];
+    if let (0, Some(newest)) = (progress, of_before.first()) {
+        return Err(RestartError::Forgotten { job: job.to_string(), epoch: newest.epoch });
+    }
+    let listed = own.into_iter().chain(of_before);
+    Ok(listed.map(|listed| listed.epoch).filter(|epoch| *epoch <= progress).min())
+}
+
+/// Tells of checkpoints that are passed over, but of those that were told of before.
+fn warn_of(passed_over: &[PassedOver], before: Option<&Restart>) {
+    let told = before.map_or(&[][..], |before| &before.passed_over);
+    passed_over.iter().filter(|passed_over| !told.contains(passed_over)).for_each(PassedOver::warn);
+}
+
+/// The epochs behind the one that the job goes on after, without a gap.
+fn repeated(
+    recorded: Vec<RecordedEpoch>,
+    job: &str,
+    after: u64,
+    progress: u64,
+) -> Result<Vec<RecordedEpoch>, RestartError> {
+    let repeated: Vec<RecordedEpoch> =
+        recorded.into_iter().filter(|epoch| epoch.epoch > after).collect();
+    let first = repeated.first().map_or(progress + 1, |epoch| epoch.epoch);
+    if first > after + 1 {
+        let job = job.to_string();
+        return Err(RestartError::Unrecorded { job, needed: after + 1, first });
+    }
+    Ok(repeated)
+}
+
+/// How epochs are repeated, and up to where partitions are read from what was kept of them. A
+/// change of settings that begins with a checkpoint is an epoch of its own.
+fn replayed(
+    records: &mut dyn Records,
+    repeated: &[RecordedEpoch],
+    after: u64,
+    starts: &[(TopicId, u32, u64)],
+    changed: Option<&Manifest>,
+) -> Result<(Vec<Replayed>, Bounds), RestartError> {
+    let repeats = !repeated.is_empty();
+    let kept = if repeats { records.kept(after)? } else { Vec::new() };
+    let covered = covered(&kept, &bounds_of(starts));
+    let erasures = if repeats { records.erasures(after)? } else { Vec::new() };
+    let mut replayed = Replayed::each(
+        repeated.iter().map(|epoch| (epoch.epoch, epoch.offsets.as_slice(), epoch.watermark)),
+        erasures,
+    );
+    // Without records: it ends where the one before has ended.
+    replayed.extend(changed.map(|manifest| Replayed {
+        bounds: manifest.offsets.clone(),
+        watermark: manifest.watermark,
+        erased: Vec::new(),
+        save: None,
+    }));
+    Ok((replayed, covered))
 }
 
 /// The offsets that the job begins with, and whether they are recorded.

@@ -13,6 +13,7 @@
 
 mod basis;
 mod computing;
+mod course;
 mod error;
 mod folding;
 mod lost;
@@ -27,10 +28,10 @@ pub use verified::FOLDER as VERIFIED;
 
 use crate::config::types::Config;
 use crate::hosting::Hosted;
-use crate::postgres::comparison::{Expected, Findings};
+use crate::postgres::comparison::Findings;
 use crate::sink::applied::{AppliedSettings, UnknownSettings};
 use basis::Left;
-use computing::Computing;
+use course::Course;
 #[cfg(test)]
 pub use error::Open;
 pub use error::VerifyError;
@@ -39,8 +40,6 @@ use recorded::{Found, check_chain, check_progress};
 use serde::de::DeserializeOwned;
 pub use since::Since;
 use std::time::{Duration, Instant};
-use stretches::parts;
-use verified::Verified;
 use ways::{Footing, Ways};
 
 /// What came of it.
@@ -66,6 +65,20 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Of a job, before anything is found.
+    fn begin(job: &str, since: u64) -> Verdict {
+        Verdict {
+            job: job.to_string(),
+            epoch: 0,
+            since,
+            trusted: None,
+            findings: Vec::new(),
+            removed: None,
+            incomplete: None,
+            took: Duration::ZERO,
+        }
+    }
+
     /// Differences in all tables.
     pub fn differences(&self) -> u64 {
         self.findings.iter().map(|findings| findings.total).sum()
@@ -125,7 +138,7 @@ pub fn verify<D: Hosted>(
 /// Computes from a beginning on, and compares.
 fn compute<D: Hosted>(
     config: &Config,
-    mut described: D,
+    described: D,
     ways: &mut Ways<'_, D>,
     opened: Footing<D::Settings>,
 ) -> Result<Verdict, VerifyError> {
@@ -138,116 +151,39 @@ fn compute<D: Hosted>(
         tracing::info!(
             epoch,
             "The next one goes on from the verification that is there: it has taken nothing on \
-             trust."
+            trust."
         );
     }
     let unnamed_are_own = ways.unnamed_are_own(&standing);
-    let (postgres, gone) = (described.postgres_settings(config), standing.gone());
-    let (job, epoch, applied) = (config.job.clone(), standing.last(), read(&standing.applied)?);
-    described = serve(described, &applied, epoch, &job)?;
-    let mut verdict = Verdict {
-        job,
-        epoch: 0,
-        since,
-        trusted: None,
-        findings: Vec::new(),
-        removed: None,
-        incomplete: None,
-        took: Duration::ZERO,
-    };
+    let postgres = described.postgres_settings(config);
+    let (epoch, applied) = (standing.last(), read(&standing.applied)?);
+    let described = serve(described, &applied, epoch, &config.job)?;
+    let mut verdict = Verdict::begin(&config.job, since);
     let mut progress = Findings::new("progress");
-    let mut epochs = Findings::new("epochs");
-    let mut decided = Findings::new("decided");
-    check_chain(&standing, &mut epochs);
-    verdict.incomplete = check_progress(&standing, &postgres.job, &mut progress, &mut epochs);
+    let mut found = Found { epochs: Findings::new("epochs"), decided: Findings::new("decided") };
+    check_chain(&standing, &mut found.epochs);
+    verdict.incomplete = check_progress(&standing, &postgres.job, &mut progress, &mut found.epochs);
     let mut leaving = None;
     if verdict.incomplete.is_none() {
         verdict.epoch = epoch;
-        let names = postgres.topics.clone();
-        let mut parts = parts::<D>(&applied, since, epoch);
-        // The last one is what is configured.
-        parts.pop();
-        let first =
-            parts.first().map_or(Ok(described.clone()), |part| part.described(&described))?;
-        let mut expected =
-            Expected::new(&stretches::tables(&postgres, &first), standing.kept.clone());
-        if let Some(basis) = &basis {
-            let pending = ways.snapshot.pending_after(since, &standing.epochs)?;
-            let blocks = basis.rows(&mut expected, pending)?;
-            blocks.into_iter().for_each(|blocks| {
-                blocks.compare(&standing.seen.blocks, gone.epochs(), &mut epochs)
-            });
-        }
-        verdict.trusted = expected.trusted_through();
-        let (mut basis, mut lost, mut current) = (basis, None, first);
-        for (place, part) in parts.iter().enumerate() {
-            let next = parts
-                .get(place + 1)
-                .map_or(Ok(described.clone()), |part| part.described(&described))?;
-            if let Some(from) = basis.take_if(|basis| basis.epoch() == part.through) {
-                // It ends where the other settings were taken over.
-                let (from, changed) = stretches::change(from, part, &next, &postgres, expected);
-                (basis, expected, current) = (Some(from), changed, next);
-                continue;
-            }
-            let memory = Verified::in_memory(&config.job, D::fingerprint(&part.settings))?;
-            let computing = Computing {
-                config,
-                postgres: stretches::tables(&postgres, &current),
-                described: current,
-                verified: &memory,
-                basis,
-                leaves: true,
-            };
-            let recomputed = computing.run(
-                stretches::take_through(&mut standing, part.through),
-                expected,
-                Found { epochs, decided },
-                lost,
-                false,
-            )?;
-            let leaving = recomputed.leaving.ok_or_else(|| {
-                VerifyError::Thread("what it comes to cannot be held in memory".to_string())
-            })?;
-            let (found, still_lost) = recomputed.checker.into_findings();
-            (epochs, decided) = (found.epochs, found.decided);
-            (lost, current) = (Some(still_lost), next);
-            leaving.keep(part.through);
-            let (from, changed) = stretches::change(
-                memory.at(part.through)?,
-                part,
-                &current,
-                &postgres,
-                recomputed.expected,
-            );
-            (basis, expected) = (Some(from), changed);
-            tracing::info!(
-                epoch = part.through + 1,
-                "Other settings were taken over; it is computed on with these."
-            );
-        }
-        let computing = Computing {
-            config,
-            described: current,
-            postgres,
-            verified: &ways.verified,
-            basis,
-            leaves: proven.is_none(),
-        };
-        let found = Found { epochs, decided };
-        let recomputed = computing.run(standing, expected, found, lost, true)?;
-        let (found, lost) = recomputed.checker.into_findings();
-        (epochs, decided) = (found.epochs, found.decided);
+        let course =
+            Course { config, described: &described, postgres: &postgres, applied: &applied };
+        let begun = course.begin(ways, basis, &standing, found)?;
+        verdict.trusted = begun.expected.trusted_through();
+        let between = course.up_to_the_last(begun, &mut standing)?;
+        let recomputed = course.last(between, standing, &ways.verified, proven.is_none())?;
+        let (now_found, lost) = recomputed.checker.into_findings();
+        found = now_found;
         leaving = recomputed.leaving;
-        verdict.removed = lost.removed(&names);
+        verdict.removed = lost.removed(&postgres.topics);
         tracing::info!(epoch, since, "Everything is computed again; the tables are read.");
-        verdict.findings =
-            ways.snapshot.compare(recomputed.expected, lost.doubt(&names).as_ref(), |table| {
-                tracing::debug!(table, "Compared.")
-            })?;
+        let doubt = lost.doubt(&postgres.topics);
+        verdict.findings = ways.snapshot.compare(recomputed.expected, doubt.as_ref(), |table| {
+            tracing::debug!(table, "Compared.")
+        })?;
     }
-    verdict.findings.extend([epochs, progress]);
-    verdict.findings.extend(Some(decided).filter(|decided| decided.rows > 0));
+    verdict.findings.extend([found.epochs, progress]);
+    verdict.findings.extend(Some(found.decided).filter(|decided| decided.rows > 0));
     // What lacks records is not the state that the job has.
     let is_sound = verdict.differences() == 0 && verdict.removed.is_none();
     if let Some(leaving) = leaving.filter(|_| is_sound)

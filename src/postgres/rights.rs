@@ -34,20 +34,8 @@ pub fn lacking(client: &mut Client, settings: &PostgresSettings) -> Result<Lacki
         .extend(schema::check_encoding(client, settings).err().map(|error| error.to_string()));
     let row = client.query_one("SHOW search_path", &[]).map_err(failed())?;
     let schema: String = row.get(0);
-    match migrations::pending(client, settings) {
-        Err(error @ (PostgresError::Version { .. } | PostgresError::Diverged { .. })) => {
-            found.faults.push(error.to_string())
-        }
-        Ok(_) => {}
-        Err(PostgresError::Statement { source, .. }) if !passes(&source) => {
-            found.faults.push(format!(
-                "the schema `{}` cannot be read: {}; GRANT USAGE, CREATE ON SCHEMA {schema}",
-                settings.schema,
-                reason(&source)
-            ));
-            return Ok(found);
-        }
-        Err(error) => return Err(error),
+    if !is_readable(client, settings, &schema, &mut found)? {
+        return Ok(found);
     }
     let mut transaction = client.transaction().map_err(failed())?;
     let row = transaction
@@ -68,31 +56,10 @@ pub fn lacking(client: &mut Client, settings: &PostgresSettings) -> Result<Lacki
         return Ok(found);
     }
     transaction.batch_execute("SET LOCAL lock_timeout = '5s'").map_err(failed())?;
-    let mut grants = Vec::new();
-    if !is_there {
-        grants.push((
-            format!("make the schema `{}`", settings.schema),
-            format!("CREATE SCHEMA {schema}"),
-            format!("GRANT CREATE ON DATABASE {database} TO {role}"),
-        ));
-    }
-    grants.push((
-        format!("make tables in the schema `{}`", settings.schema),
-        format!(
-            "CREATE TABLE {schema}.sluice_check (); CREATE VIEW {schema}.sluice_check_view AS \
-             SELECT 1 AS one"
-        ),
-        format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}"),
-    ));
-    grants.push((
-        "make temporary tables".to_string(),
-        "CREATE TEMPORARY TABLE sluice_check () ON COMMIT DROP".to_string(),
-        format!("GRANT TEMPORARY ON DATABASE {database} TO {role}"),
-    ));
-    for (doing, statement, grant) in grants {
-        let refused = try_out(&mut transaction, &statement)?;
-        let none_to_fill =
-            !is_there && !found.faults.is_empty() && doing.starts_with("make tables");
+    for needed in needed(settings, &schema, is_there, &role, &database) {
+        let refused = try_out(&mut transaction, &needed.statement)?;
+        let none_to_fill = !is_there && !found.faults.is_empty() && needed.fills;
+        let Needed { doing, grant, .. } = needed;
         found.faults.extend(
             refused
                 .filter(|_| !none_to_fill)
@@ -102,6 +69,74 @@ pub fn lacking(client: &mut Client, settings: &PostgresSettings) -> Result<Lacki
     existing(&mut transaction, &role, &schema, &mut found)?;
     transaction.rollback().map_err(failed())?;
     Ok(found)
+}
+
+/// Whether the schema can be read; what it says against going on is among what is found.
+fn is_readable(
+    client: &mut Client,
+    settings: &PostgresSettings,
+    schema: &str,
+    found: &mut Lacking,
+) -> Result<bool, PostgresError> {
+    match migrations::pending(client, settings) {
+        Err(error @ (PostgresError::Version { .. } | PostgresError::Diverged { .. })) => {
+            found.faults.push(error.to_string());
+            Ok(true)
+        }
+        Ok(_) => Ok(true),
+        Err(PostgresError::Statement { source, .. }) if !passes(&source) => {
+            found.faults.push(format!(
+                "the schema `{}` cannot be read: {}; GRANT USAGE, CREATE ON SCHEMA {schema}",
+                settings.schema,
+                reason(&source)
+            ));
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What the job must be able to do.
+struct Needed {
+    doing: String,
+    /// That it can shows in this.
+    statement: String,
+    /// What lets it.
+    grant: String,
+    /// It takes a schema.
+    fills: bool,
+}
+
+/// All of it, in this order.
+fn needed(
+    settings: &PostgresSettings,
+    schema: &str,
+    is_there: bool,
+    role: &str,
+    database: &str,
+) -> Vec<Needed> {
+    let make = Needed {
+        doing: format!("make the schema `{}`", settings.schema),
+        statement: format!("CREATE SCHEMA {schema}"),
+        grant: format!("GRANT CREATE ON DATABASE {database} TO {role}"),
+        fills: false,
+    };
+    let fill = Needed {
+        doing: format!("make tables in the schema `{}`", settings.schema),
+        statement: format!(
+            "CREATE TABLE {schema}.sluice_check (); CREATE VIEW {schema}.sluice_check_view AS \
+             SELECT 1 AS one"
+        ),
+        grant: format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}"),
+        fills: true,
+    };
+    let temporary = Needed {
+        doing: "make temporary tables".to_string(),
+        statement: "CREATE TEMPORARY TABLE sluice_check () ON COMMIT DROP".to_string(),
+        grant: format!("GRANT TEMPORARY ON DATABASE {database} TO {role}"),
+        fills: false,
+    };
+    Some(make).filter(|_| !is_there).into_iter().chain([fill, temporary]).collect()
 }
 
 /// Why a statement is refused. What it has done stays for the next ones until all is rolled back.

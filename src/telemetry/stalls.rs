@@ -142,7 +142,7 @@ impl Line {
                 cause = cause.word(),
                 seconds = lasted.as_secs(),
                 "{}.",
-                cause.words().over
+                cause.over()
             ),
         }
     }

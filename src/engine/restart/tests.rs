@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::location::Location;
+use crate::engine::restart::found::strange;
 use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;
 use crate::sink::{Progress, SinkError};
