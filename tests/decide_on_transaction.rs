@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 const WORLD: [&str; 8] =
     ["--customers", "200", "--transactions", "3000", "--interactions", "3000", "--seed", "3"];
 
+/// Decisions as they stand in the table, by customer and id.
+type Decided = BTreeMap<(i64, String), Value>;
+
 /// Explicit requests beside the purchases.
 const REQUESTS: i64 = 40;
 
@@ -56,34 +59,20 @@ fn every_purchase_is_decided_on_once() {
     assert_eq!(decisions(&stage), first);
     assert_eq!(same_predictions(&stage, &first), published);
 
-    // A purchase that is replaced was decided on; a new one was not.
-    let purchase = |id: &str, amount: u32| {
-        format!(
-            "{{\"transaction_id\":\"{id}\",\"customer_id\":3,\"timestamp\":\"2024-12-30\",\
-            \"amount\":{amount}}}"
-        )
-    };
-    for purchase in
-        [purchase("new", 10), purchase("new", 10), purchase("new", 20), purchase("newer", 30)]
-    {
-        sender.put(&stage, "transactions", 3, &purchase);
-    }
-    let job = stage.start_with_log(&[]);
-    stage.wait_for("SELECT incarnation FROM sluice.progress", 4);
-    stage.wait_for("SELECT sum(frequency) FROM sluice.customer_features", 3_002);
-    stage.wait_for("SELECT count(*) FROM sluice.decisions", 3_002 + REQUESTS);
-    job.drain();
-    let last = decisions(&stage);
-    assert!(first.iter().all(|(id, row)| last.get(id) == Some(row)), "a decision has changed");
-    assert_eq!(same_predictions(&stage, &last), published + 2);
+    let last = replace(&stage, &mut sender, &first, published);
+    repeat_all(&stage, &mut sender, &last);
 
-    // Without any checkpoint everything is computed again, by what served in each epoch.
-    configure(&stage, &[("\"transaction\"", "\"request\""), ("alpha = 3.5", "alpha = 0.25")]);
+    verify_with_others(&stage);
+}
+
+/// Without any checkpoint everything is computed again, by what served in each epoch.
+fn repeat_all(stage: &Stage, sender: &mut Sender, last: &Decided) {
+    configure(stage, &[("\"transaction\"", "\"request\""), ("alpha = 3.5", "alpha = 0.25")]);
     std::fs::rename(stage.path("checkpoints"), stage.path("former"))
         .expect("no checkpoint is left");
-    sender.put(&stage, "transactions", 3, &purchase("newest", 40));
+    sender.put(stage, "transactions", 3, &purchase("newest", 40));
     sender.put(
-        &stage,
+        stage,
         "requests",
         3,
         r#"{"decision_id":"last","customer_id":3,"timestamp":"2024-12-31"}"#,
@@ -99,14 +88,16 @@ fn every_purchase_is_decided_on_once() {
         "{log}"
     );
     job.drain();
-    assert_eq!(decisions(&stage).len(), last.len() + 1, "a purchase asks no more");
+    assert_eq!(decisions(stage).len(), last.len() + 1, "a purchase asks no more");
     stage.wait_for("SELECT count(*) FROM sluice.applied_settings", 3);
     stage.sluice(&["verify", stage.config().to_str().expect("UTF-8"), "--workers", "2"]);
+}
 
-    // What served is read back, whatever is configured; anything else has to be as it was.
-    configure(&stage, &[("alpha = 0.25\nridge = 20.0", "alpha = 9.0")]);
+/// What served is read back, whatever is configured; anything else has to be as it was.
+fn verify_with_others(stage: &Stage) {
+    configure(stage, &[("alpha = 0.25\nridge = 20.0", "alpha = 9.0")]);
     stage.sluice(&["verify", stage.config().to_str().expect("UTF-8")]);
-    configure(&stage, &[("alpha = 9.0", "attribution_window = \"3d\"")]);
+    configure(stage, &[("alpha = 9.0", "attribution_window = \"3d\"")]);
     let output =
         crate::services::program().arg("verify").arg(stage.config()).output().expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -115,6 +106,31 @@ fn every_purchase_is_decided_on_once() {
         "{said}"
     );
     assert!(output.stdout.is_empty(), "no row is listed");
+}
+
+/// A purchase that is replaced was decided on; a new one was not. Gives what is decided then.
+fn replace(stage: &Stage, sender: &mut Sender, first: &Decided, published: usize) -> Decided {
+    for purchase in
+        [purchase("new", 10), purchase("new", 10), purchase("new", 20), purchase("newer", 30)]
+    {
+        sender.put(stage, "transactions", 3, &purchase);
+    }
+    let job = stage.start_with_log(&[]);
+    stage.wait_for("SELECT incarnation FROM sluice.progress", 4);
+    stage.wait_for("SELECT sum(frequency) FROM sluice.customer_features", 3_002);
+    stage.wait_for("SELECT count(*) FROM sluice.decisions", 3_002 + REQUESTS);
+    job.drain();
+    let last = decisions(stage);
+    assert!(first.iter().all(|(id, row)| last.get(id) == Some(row)), "a decision has changed");
+    assert_eq!(same_predictions(stage, &last), published + 2);
+    last
+}
+
+fn purchase(id: &str, amount: u32) -> String {
+    format!(
+        "{{\"transaction_id\":\"{id}\",\"customer_id\":3,\"timestamp\":\"2024-12-30\",\
+        \"amount\":{amount}}}"
+    )
 }
 
 /// Changes the configuration, each text to another.
@@ -141,7 +157,7 @@ fn send_all(stage: &Stage, sender: &mut Sender) {
 }
 
 /// What stands in the table, by customer and id.
-fn decisions(stage: &Stage) -> BTreeMap<(i64, String), Value> {
+fn decisions(stage: &Stage) -> Decided {
     let query = "SELECT customer_id, decision_id, jsonb_build_object(
             'decision_id', decision_id, 'customer_id', customer_id, 'timestamp', (extract(epoch \
             FROM ts) * 1000)::bigint, 'action', arm,
@@ -157,7 +173,7 @@ fn decisions(stage: &Stage) -> BTreeMap<(i64, String), Value> {
 
 /// The topic of predictions has each decision of the table as it stands there, at least once; gives
 /// how many records it has.
-fn same_predictions(stage: &Stage, decisions: &BTreeMap<(i64, String), Value>) -> usize {
+fn same_predictions(stage: &Stage, decisions: &Decided) -> usize {
     let published = topics::read_all(&stage.brokers, &stage.topic("predictions"));
     let mut found = BTreeMap::new();
     for value in &published {

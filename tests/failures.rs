@@ -3,6 +3,10 @@
 //! table beside `src/engine/ending.rs`; here the program itself is led into some of them while it
 //! starts, repeats, runs and drains.
 
+mod checkpoints;
+mod retention;
+mod room;
+
 use crate::services::console::Console;
 use crate::services::sender::Sender;
 use crate::services::verifying::{verified, verify};
@@ -138,38 +142,6 @@ fn told(log: &str, cause: &str) {
     );
 }
 
-/// Retention takes what a killed job would have to repeat.
-fn passed(scene: &mut Scene) {
-    scene.crash(5);
-    topics::trim(&scene.stage.brokers, &scene.stage.topic("transactions"), scene.partition, 4);
-    scene.fails(scene.stage.start_with_log(&[]), 1, "starts at offset 4, but offset 0 is wanted");
-}
-
-#[test]
-fn records_that_retention_took_while_a_killed_job_was_down_are_missed_with_a_database() {
-    let Some(mut scene) = Scene::set("passed") else { return };
-    passed(&mut scene);
-}
-
-#[test]
-fn records_that_retention_took_while_a_killed_job_was_down_are_missed_without_a_database() {
-    let Some(mut scene) = Scene::set("passed_journal") else { return };
-    scene.without_database();
-    passed(&mut scene);
-}
-
-#[test]
-fn records_that_retention_took_of_a_partition_that_no_checkpoint_knows_are_missed() {
-    let Some(mut scene) = Scene::set("passed_added") else { return };
-    let job = scene.start(&[]);
-    scene.send(1);
-    scene.settle();
-    job.drain();
-    scene.stage.add_partitions(2);
-    (scene.partition, scene.sender) = (1, Sender::new(&scene.stage, 4));
-    passed(&mut scene);
-}
-
 const OTHER_TERMS: &str = "[context]\nterms = [\"intercept\"]\n";
 
 #[test]
@@ -300,79 +272,6 @@ fn a_lock_that_somebody_holds_is_told_with_its_holder_and_a_time_limit_as_such()
     }
 }
 
-/// A small file system of its own in a folder, for as long as this is there.
-struct Mounted(std::path::PathBuf);
-
-impl Mounted {
-    /// `None`, and says so, where this user may not mount.
-    fn at(folder: std::path::PathBuf) -> Option<Mounted> {
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let mount = std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
-            .arg(&folder)
-            .output();
-        let is_mounted = mount.is_ok_and(|output| output.status.success());
-        if !is_mounted {
-            eprintln!("left out: this user may not mount");
-        }
-        is_mounted.then_some(Mounted(folder))
-    }
-
-    /// A file that takes all the room that is left.
-    fn fill(&self) -> std::path::PathBuf {
-        let path = self.0.join("filled");
-        let mut file = std::fs::File::create(&path).expect("a file");
-        while std::io::Write::write_all(&mut file, &[0; 4096]).is_ok() {}
-        path
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-#[test]
-fn a_disk_of_the_journal_without_room_is_told_and_waited_for() {
-    let Some(mut scene) = Scene::set("full") else { return };
-    scene.without_database();
-    let Some(disk) = Mounted::at(scene.stage.path("checkpoints")) else { return };
-    let job = scene.start(&[]);
-    scene.send(2);
-    scene.settle();
-    let console = Console::of(&scene.stage);
-    let filled = disk.fill();
-    // What cannot be taken goes into the journal as it is: a page and more.
-    let rubbish = "rubbish ".repeat(1_000);
-    scene.sender.send(
-        &scene.stage.topic("rewards"),
-        0,
-        Some(b"1"),
-        Some(rubbish.as_bytes()),
-        1_709_251_200_000,
-    );
-    scene.send(1);
-    eventually("it is told", || {
-        stalls(
-            console,
-            "journal",
-            &["the epoch waits for the journal", "journal.log", "No space left"],
-        )
-    });
-    eventually("the log says it", || scene.stage.log().contains("cause=\"journal\""));
-    std::fs::remove_file(filled).expect("there is room");
-    scene.settle();
-    eventually("it keeps up", || console.get("/readyz") == (200, "ready\n".to_string()));
-    job.kill();
-    // Nothing by half is left, and nothing twice.
-    let job = scene.start(&[]);
-    scene.send(1);
-    scene.settle();
-    job.drain();
-    assert!(!scene.stage.log().contains("was written by half"), "{}", scene.stage.log());
-}
-
 #[test]
 fn a_topic_that_is_deleted_ends_the_job_and_readyz_says_so() {
     let Some(mut scene) = Scene::set("deleted") else { return };
@@ -396,94 +295,6 @@ fn a_topic_that_is_deleted_ends_the_job_and_readyz_says_so() {
     );
     drop(holding);
     scene.fails(job, 1, &topic);
-}
-
-#[test]
-fn a_checkpoint_that_cannot_be_read_is_named() {
-    let Some(mut scene) = Scene::set("unreadable") else { return };
-    let job = scene.start(&[]);
-    scene.send(3);
-    scene.settle();
-    job.drain();
-    let manifest = scene.stage.manifests().pop().expect("a checkpoint");
-    let length = std::fs::metadata(&manifest).expect("it is there").len();
-    std::fs::write(&manifest, vec![0; length as usize]).expect("nothing of it is left");
-    let name = manifest.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_string();
-    let said = |command: &str| {
-        let output = program()
-            .args(["checkpoint", command])
-            .arg(scene.stage.config())
-            .output()
-            .expect("the program can be started");
-        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
-    };
-    assert!(
-        said("inspect")
-            .contains("no checkpoint that can be used; `sluice checkpoint list` says why"),
-        "{}",
-        said("inspect")
-    );
-    assert!(
-        said("list").contains("CANNOT BE USED") && said("list").contains(&name),
-        "{}",
-        said("list")
-    );
-    // Everything is committed: the job goes on from its first records, and what could not be read
-    // is no failure.
-    let job = scene.start(&[]);
-    scene.send(1);
-    scene.settle();
-    job.drain();
-    let log = scene.stage.log();
-    assert!(log.lines().any(|line| line.contains("WARN") && line.contains(&name)), "{log}");
-}
-
-#[test]
-fn checkpoints_that_cannot_be_written_are_told_and_a_last_one_is_no_drain() {
-    let Some(mut scene) = Scene::set("unsaved") else { return };
-    let toml = std::fs::read_to_string(scene.stage.config()).expect("the configuration");
-    std::fs::write(scene.stage.config(), toml.replace("interval = \"1h\"", "interval = \"1s\""))
-        .expect("the configuration can be written");
-    let job = scene.start(&[]);
-    scene.send(3);
-    scene.settle();
-    let (folder, aside) = (scene.stage.path("checkpoints"), scene.stage.path("aside"));
-    eventually("there is a checkpoint", || !scene.stage.checkpoints().is_empty());
-    // Nobody writes into the folder while it goes: what is committed is in a checkpoint.
-    let console = Console::of(&scene.stage);
-    std::fs::rename(&folder, &aside).expect("the folder goes");
-    std::fs::write(&folder, "no folder").expect("a file in its place");
-    let stalled = |holds: u8| {
-        console
-            .get("/metrics")
-            .1
-            .contains(&format!("\nsluice_stalled{{cause=\"checkpoints\"}} {holds}\n"))
-    };
-    assert!(stalled(0));
-    scene.send(1);
-    eventually("it is told", || stalled(1));
-    let (code, body) = console.get("/readyz");
-    assert!(
-        code == 200
-            && body.contains("checkpoints cannot be written")
-            && body.contains(folder.to_str().expect("UTF-8")),
-        "{code} {body}"
-    );
-    eventually("the log says it", || scene.stage.log().contains("Checkpoints cannot be written: "));
-    std::fs::remove_file(&folder).expect("the file goes");
-    std::fs::rename(&aside, &folder).expect("the folder is back");
-    scene.send(1);
-    eventually("it is over", || stalled(0));
-    eventually("the log says that too", || {
-        scene.stage.log().contains("A checkpoint is complete again")
-    });
-    std::fs::rename(&folder, &aside).expect("the folder goes");
-    std::fs::write(&folder, "no folder").expect("a file in its place");
-    scene.send(1);
-    job.terminate();
-    scene.fails(job, 1, "the last checkpoint, of epoch");
-    // Nor does a job begin where its checkpoints cannot be looked for.
-    scene.fails(scene.stage.start_with_log(&[]), 1, "cannot be listed");
 }
 
 /// One process of two, with a log of its own.

@@ -64,24 +64,7 @@ fn what_is_folded_cannot_be_taken_back_and_all_the_rest_is_as_it_should_be() {
         .query_one("SELECT raw FROM sluice.dead_letters ORDER BY id DESC LIMIT 1", &[])
         .expect("a dead letter");
     assert_eq!(raw.get::<_, Vec<u8>>(0), again.as_bytes());
-
-    // The id of a folded interaction comes again with an instant of today: its row is then the new
-    // one's.
-    let mut renewed = oldest(&contacts, 18).clone();
-    renewed["timestamp"] = contacts.last().expect("an interaction")["timestamp"].clone();
-    sender.put(&stage, "interactions", 18, &renewed.to_string());
-    let (id, at) = (
-        renewed["interaction_id"].as_str().expect("an id"),
-        renewed["timestamp"].as_str().expect("an instant"),
-    );
-    stage.wait_for(
-        &format!(
-            "SELECT count(*) FROM sluice.interactions WHERE customer_id = 18 AND \
-        interaction_id = '{id}' AND ts = '{at}'"
-        ),
-        1,
-    );
-    stage.wait_for("SELECT count(*) FROM sluice.interactions", 6_000);
+    renew(&stage, &mut sender, &contacts);
 
     eventually("a checkpoint is there", || !stage.checkpoints().is_empty());
     job.kill();
@@ -95,24 +78,8 @@ fn what_is_folded_cannot_be_taken_back_and_all_the_rest_is_as_it_should_be() {
         &format!(r#"{{"interaction_id":"{contacted}","customer_id":17,"op":"retract"}}"#),
     );
     wait_for_past_history(&stage, 3);
-    sender.put(&stage, "customers", 17, r#"{"customer_id":17,"op":"erase"}"#);
-    stage.wait_for("SELECT count(*) FROM sluice.erasures", 1);
-    let report = stage
-        .database()
-        .query_one("SELECT interactions, learned, folded FROM sluice.erasures", &[])
-        .expect("the report");
-    let [interactions, learned, folded] = [0, 1, 2].map(|column| report.get::<_, i64>(column));
     let all = contacts.iter().filter(|record| record["customer_id"] == 17).count() as i64;
-    assert!(
-        folded > 0 && interactions == learned && interactions + folded == all,
-        "{interactions} and {folded} of {all}"
-    );
-    for table in ["customer_features", "interactions", "decisions"] {
-        stage.wait_for(&format!("SELECT count(*) FROM sluice.{table} WHERE customer_id = 17"), 0);
-    }
-    // What stays in the models is all but what was kept of the erased, and the one that came again.
-    stage.wait_for("SELECT sum((counts->>'learned')::bigint) FROM sluice.epochs", 6_001 - learned);
-    stage.wait_for("SELECT sum((counts->>'erased_folded')::bigint) FROM sluice.epochs", folded);
+    erase(&stage, &mut sender, all);
     job.drain();
 
     let verified = program()
@@ -123,4 +90,45 @@ fn what_is_folded_cannot_be_taken_back_and_all_the_rest_is_as_it_should_be() {
         .expect("the program can be started");
     let said = String::from_utf8_lossy(&verified.stdout);
     assert!(verified.status.success(), "{said}{}", String::from_utf8_lossy(&verified.stderr));
+}
+
+/// The id of a folded interaction comes again with an instant of today: its row is then the new
+/// one's.
+fn renew(stage: &Stage, sender: &mut Sender, contacts: &[Value]) {
+    let mut renewed = oldest(contacts, 18).clone();
+    renewed["timestamp"] = contacts.last().expect("an interaction")["timestamp"].clone();
+    sender.put(stage, "interactions", 18, &renewed.to_string());
+    let (id, at) = (
+        renewed["interaction_id"].as_str().expect("an id"),
+        renewed["timestamp"].as_str().expect("an instant"),
+    );
+    stage.wait_for(
+        &format!(
+            "SELECT count(*) FROM sluice.interactions WHERE customer_id = 18 AND \
+        interaction_id = '{id}' AND ts = '{at}'"
+        ),
+        1,
+    );
+    stage.wait_for("SELECT count(*) FROM sluice.interactions", 6_000);
+}
+
+/// Erases a customer who had so many contacts: what was folded of them stays in the models.
+fn erase(stage: &Stage, sender: &mut Sender, all: i64) {
+    sender.put(stage, "customers", 17, r#"{"customer_id":17,"op":"erase"}"#);
+    stage.wait_for("SELECT count(*) FROM sluice.erasures", 1);
+    let report = stage
+        .database()
+        .query_one("SELECT interactions, learned, folded FROM sluice.erasures", &[])
+        .expect("the report");
+    let [interactions, learned, folded] = [0, 1, 2].map(|column| report.get::<_, i64>(column));
+    assert!(
+        folded > 0 && interactions == learned && interactions + folded == all,
+        "{interactions} and {folded} of {all}"
+    );
+    for table in ["customer_features", "interactions", "decisions"] {
+        stage.wait_for(&format!("SELECT count(*) FROM sluice.{table} WHERE customer_id = 17"), 0);
+    }
+    // What stays in the models is all but what was kept of the erased, and the one that came again.
+    stage.wait_for("SELECT sum((counts->>'learned')::bigint) FROM sluice.epochs", 6_001 - learned);
+    stage.wait_for("SELECT sum((counts->>'erased_folded')::bigint) FROM sluice.epochs", folded);
 }

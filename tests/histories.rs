@@ -171,8 +171,16 @@ fn two_deployments_of_a_job_share_a_folder_and_nothing_else() {
     second.drain();
     both.iter().for_each(|deployment| drop(stage.sluice(&["verify", text(&deployment.config())])));
     stage.sluice(&["checkpoint", "verify", "--all", text(&one.config())]);
+    let ours = both_are_named(&one, &other);
+
+    own_goes_alone(&stage, &one, &other, &ours, customer);
+}
+
+/// Checkpoints of both are listed, and have to be told apart where one is meant; gives how those of
+/// the one are called.
+fn both_are_named(one: &Deployment<'_>, other: &Deployment<'_>) -> String {
     let (_, listed) = said(&["checkpoint", "list", text(&one.config())]);
-    let [ours, theirs] = both.map(|deployment| {
+    let [ours, theirs] = [one, other].map(|deployment| {
         deployment.folder().file_name().and_then(|name| name.to_str()).expect("UTF-8").to_string()
     });
     assert!(
@@ -199,7 +207,17 @@ fn two_deployments_of_a_job_share_a_folder_and_nothing_else() {
         let (code, inspected) = inspect(&there);
         assert!(listed.contains(&there) && code == Some(0), "{listed} {inspected}");
     }
+    ours
+}
 
+/// Pruning, and making everything anew, take files of the one deployment only.
+fn own_goes_alone(
+    stage: &Stage,
+    one: &Deployment<'_>,
+    other: &Deployment<'_>,
+    ours: &str,
+    customer: i64,
+) {
     let before = files_below(&other.folder());
     stage.sluice(&[
         "checkpoint",

@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use timely::dataflow::ProbeHandle;
+use timely::dataflow::{ProbeHandle, Scope};
 use timely::worker::Worker;
 
 mod dataflow;
@@ -117,74 +117,85 @@ fn contacts(customer: i64, settled: &Settled) -> Vec<Told> {
     settled.interactions.iter().map(told).collect()
 }
 
+/// Purchases that stand: customer, place, instant and amount.
+type Bought = BTreeMap<(i64, u64, i64, i64), isize>;
+
+/// The sums of each arm.
+type Sums = BTreeMap<(usize, Sum), isize>;
+
+/// What the collections come to.
+#[derive(Default)]
+struct Found {
+    bought: Rc<RefCell<Bought>>,
+    sums: Rc<RefCell<Sums>>,
+    /// How many contacts wait.
+    pending: Rc<RefCell<i64>>,
+}
+
+/// The campaign in collections.
+fn collections(scope: Scope<'_, u64>, found: &Found) -> Inputs {
+    let probe = ProbeHandle::new();
+    let (record_input, records) = scope.new_collection::<(i64, Row), isize>();
+    let (day_input, days) = scope.new_collection::<(i64, Option<i128>), isize>();
+    let (clock_input, clock) = scope.new_collection::<((), i64), isize>();
+
+    let purchases = records.clone().reduce(|_, records, out| {
+        let settled = settled(records);
+        let rows = settled.transactions.values().enumerate();
+        out.extend(rows.map(|(at, p)| ((at as u64, p.timestamp, p.amount), 1)));
+    });
+    let all = Rc::clone(&found.bought);
+    purchases
+        .inspect(move |((customer, (at, instant, amount)), _, diff)| {
+            *all.borrow_mut().entry((*customer, *at, *instant, *amount)).or_default() += diff;
+        })
+        .probe_with(&probe);
+
+    let contacts = records.reduce(|customer, records, out| {
+        let contacts = contacts(*customer, &settled(records)).into_iter();
+        out.extend(contacts.enumerate().map(|(at, told)| ((at as u64, told), 1)));
+    });
+    let learned = contacts
+        .clone()
+        .map(|(customer, (at, told))| (told.0, (customer, at, told)))
+        .join_map(days, |_, (customer, at, told), threshold| {
+            let high = threshold.is_some_and(|threshold| told.4 >= threshold);
+            let context = told.5[usize::from(!high)].clone();
+            ((), (*customer, *at, told.1, told.2, told.3, context))
+        })
+        .join_map(clock, |_, (customer, at, end, arm, reward, context), now| {
+            let counts = reward.0 || end <= now;
+            (counts, (*customer, *at, *arm, reward.1, context.clone()))
+        })
+        .filter(|(counts, _)| *counts);
+    let wait = Rc::clone(&found.pending);
+    contacts
+        .map(|_| ())
+        .concat(learned.clone().map(|_| ()).negate())
+        .inspect(move |(_, _, diff)| *wait.borrow_mut() += *diff as i64)
+        .probe_with(&probe);
+    let totals = Rc::clone(&found.sums);
+    learned
+        .map(|(_, (customer, at, arm, reward, context))| (arm, (customer, at, reward, context)))
+        .reduce(|_, contacts, out| {
+            let contacts = contacts.iter().map(|((_, _, reward, x), _)| (*reward, &**x));
+            out.push((sum(contacts), 1));
+        })
+        .inspect(move |(row, _, diff)| {
+            *totals.borrow_mut().entry(row.clone()).or_default() += diff;
+        })
+        .probe_with(&probe);
+    Inputs { records: record_input, days: day_input, clock: clock_input, probe }
+}
+
 /// What plain collections come to after each epoch. An epoch is two times: when its records have
 /// settled, and when the thresholds have closed that are made of them.
 fn by_collections(epochs: &[Vec<Sent>], retired: &Retired) -> Vec<Standing> {
     let (epochs, retired) = (epochs.to_vec(), retired.clone());
     timely::execute_directly(move |worker| {
-        let probe = ProbeHandle::new();
-        let bought = Rc::new(RefCell::new(BTreeMap::<(i64, u64, i64, i64), isize>::new()));
-        let sums = Rc::new(RefCell::new(BTreeMap::<(usize, Sum), isize>::new()));
-        let pending = Rc::new(RefCell::new(0));
-        let (records, days, clock) = worker.dataflow(|scope| {
-            let (record_input, records) = scope.new_collection::<(i64, Row), isize>();
-            let (day_input, days) = scope.new_collection::<(i64, Option<i128>), isize>();
-            let (clock_input, clock) = scope.new_collection::<((), i64), isize>();
-
-            let purchases = records.clone().reduce(|_, records, out| {
-                let settled = settled(records);
-                let rows = settled.transactions.values().enumerate();
-                out.extend(rows.map(|(at, p)| ((at as u64, p.timestamp, p.amount), 1)));
-            });
-            let all = Rc::clone(&bought);
-            purchases
-                .inspect(move |((customer, (at, instant, amount)), _, diff)| {
-                    *all.borrow_mut().entry((*customer, *at, *instant, *amount)).or_default() +=
-                        diff;
-                })
-                .probe_with(&probe);
-
-            let contacts = records.reduce(|customer, records, out| {
-                let contacts = contacts(*customer, &settled(records)).into_iter();
-                out.extend(contacts.enumerate().map(|(at, told)| ((at as u64, told), 1)));
-            });
-            let learned = contacts
-                .clone()
-                .map(|(customer, (at, told))| (told.0, (customer, at, told)))
-                .join_map(days, |_, (customer, at, told), threshold| {
-                    let high = threshold.is_some_and(|threshold| told.4 >= threshold);
-                    let context = told.5[usize::from(!high)].clone();
-                    ((), (*customer, *at, told.1, told.2, told.3, context))
-                })
-                .join_map(clock, |_, (customer, at, end, arm, reward, context), now| {
-                    let counts = reward.0 || end <= now;
-                    (counts, (*customer, *at, *arm, reward.1, context.clone()))
-                })
-                .filter(|(counts, _)| *counts);
-            let wait = Rc::clone(&pending);
-            contacts
-                .map(|_| ())
-                .concat(learned.clone().map(|_| ()).negate())
-                .inspect(move |(_, _, diff)| *wait.borrow_mut() += *diff as i64)
-                .probe_with(&probe);
-            let totals = Rc::clone(&sums);
-            learned
-                .map(|(_, (customer, at, arm, reward, context))| {
-                    (arm, (customer, at, reward, context))
-                })
-                .reduce(|_, contacts, out| {
-                    let contacts = contacts.iter().map(|((_, _, reward, x), _)| (*reward, &**x));
-                    out.push((sum(contacts), 1));
-                })
-                .inspect(move |(row, _, diff)| {
-                    *totals.borrow_mut().entry(row.clone()).or_default() += diff;
-                })
-                .probe_with(&probe);
-            (record_input, day_input, clock_input)
-        });
-
+        let found = Found::default();
+        let mut inputs = worker.dataflow(|scope| collections(scope, &found));
         let once = asked_once(&epochs);
-        let mut inputs = Inputs { records, days, clock, probe };
         let (mut highs, mut standing) = ([None; 2], Standing::default());
         let (mut closed, mut now) = (FIRST_DAY, i64::MIN);
         inputs.clock.insert(((), now));
@@ -203,7 +214,7 @@ fn by_collections(epochs: &[Vec<Sent>], retired: &Retired) -> Vec<Standing> {
             // A bounded input closes everything with its end.
             let is_last = epoch + 1 == epochs.len();
             let until = if is_last { i64::MAX } else { standing.watermark.unwrap_or(i64::MIN) };
-            let purchases = all_of(&bought.borrow());
+            let purchases = all_of(&found.bought.borrow());
             // The last one is that of the last event that stands.
             let latest = if is_last { latest_day(&epochs) } else { LAST_DAY };
             while closed <= LAST_DAY && until >= (closed - 1) * DAY {
@@ -217,8 +228,8 @@ fn by_collections(epochs: &[Vec<Sent>], retired: &Retired) -> Vec<Standing> {
             now = now.max(until);
             inputs.clock.insert(((), now));
             inputs.complete(worker, 2 * epoch as u64 + 1);
-            standing.pending = *pending.borrow();
-            let sums = sums.borrow();
+            standing.pending = *found.pending.borrow();
+            let sums = found.sums.borrow();
             let rows = sums.iter().filter(|(_, diff)| **diff > 0);
             standing.arms = rows.map(|((arm, sum), _)| (*arm, sum.clone())).collect();
             drop(sums);
@@ -279,7 +290,7 @@ fn latest_day(epochs: &[Vec<Sent>]) -> i64 {
 }
 
 /// The purchases that stand.
-fn all_of(rows: &BTreeMap<(i64, u64, i64, i64), isize>) -> Settled {
+fn all_of(rows: &Bought) -> Settled {
     let mut settled = Settled::default();
     for ((customer, at, timestamp, amount), _) in rows.iter().filter(|(_, diff)| **diff > 0) {
         let (timestamp, amount) = (*timestamp, *amount);

@@ -184,8 +184,16 @@ fn goes_on(name: &str, database: bool) {
     job.drain();
     let verified = || verifying::verified(&scene.stage.config(), &[])["epoch"].clone();
     let verified = if database { verified() } else { Value::Null };
+    let last = accept_behind_a_checkpoint(&mut scene);
+    if database {
+        scene.verify_across(&verified);
+    }
 
-    // With a checkpoint, before and behind which something was read.
+    begin_anew(&mut scene, last);
+}
+
+/// With a checkpoint, before and behind which something was read; gives the last record before.
+fn accept_behind_a_checkpoint(scene: &mut Scene) -> i64 {
     scene.send("transactions", 3);
     scene.trim("transactions", 4);
     scene.refused(&[], &["starts at offset 4, but offset 2 is wanted", "--accept-loss"]);
@@ -209,11 +217,12 @@ fn goes_on(name: &str, database: bool) {
     }
     scene.commit("transactions", 1);
     job.kill();
-    if database {
-        scene.verify_across(&verified);
-    }
+    last
+}
 
-    // What has to be repeated is no loss that can be accepted.
+/// What has to be repeated is no loss that can be accepted: everything is made anew from what is
+/// left, as is advised.
+fn begin_anew(scene: &mut Scene, last: i64) {
     scene.trim("transactions", 6);
     for flags in [&[][..], &["--accept-loss"]] {
         scene.refused(

@@ -34,19 +34,7 @@ fn what_was_away_is_waited_for_and_nothing_is_lost() {
     // amount: daily thresholds close by event time, and what is sent after a pause of idle
     // partitions comes a year at once here, so that much of it would rightly count as late.
     stage.configure_saving("max_events = 1000\n[customers]\nhigh_value = 500");
-    let (world, results) = (stage.path("world"), stage.path("results"));
-    let [world, results] = [&world, &results].map(|path| path.to_str().expect("UTF-8"));
-    stage.sluice(&[&["generate", "--out", world], &WORLD[..]].concat());
-    stage.sluice(&[
-        "replay",
-        "--input",
-        world,
-        "--output",
-        results,
-        "--config",
-        stage.config().to_str().expect("UTF-8"),
-    ]);
-    let [first, second] = halves(Path::new(world), &stage);
+    let [first, second] = replayed_halves(&stage);
 
     stage.create_topics_with_compacted_customers();
     let mut sender = Sender::new(&stage, 4_000);
@@ -84,7 +72,30 @@ fn what_was_away_is_waited_for_and_nothing_is_lost() {
     stage.wait_for("SELECT sum(frequency) FROM sluice.customer_features", EACH);
     console.await_state("running");
     job.drain();
+    assert_as_replayed(&stage);
+    let log = before + &stage.log();
+    assert_told(&log);
+}
 
+/// Makes a world and replays it; gives its halves.
+fn replayed_halves(stage: &Stage) -> [PathBuf; 2] {
+    let (world, results) = (stage.path("world"), stage.path("results"));
+    let [world, results] = [&world, &results].map(|path| path.to_str().expect("UTF-8"));
+    stage.sluice(&[&["generate", "--out", world], &WORLD[..]].concat());
+    stage.sluice(&[
+        "replay",
+        "--input",
+        world,
+        "--output",
+        results,
+        "--config",
+        stage.config().to_str().expect("UTF-8"),
+    ]);
+    halves(Path::new(world), stage)
+}
+
+/// All rows are what the records give, and the model is that of the replay.
+fn assert_as_replayed(stage: &Stage) {
     stage.sluice(&["verify", stage.config().to_str().expect("UTF-8")]);
     let digest = stage
         .database()
@@ -94,7 +105,10 @@ fn what_was_away_is_waited_for_and_nothing_is_lost() {
         field(&stage.path("results").join("summary.json"), "digest"),
         digest.get::<_, String>(0)
     );
-    let log = before + &stage.log();
+}
+
+/// The log says what was away, and that it came back.
+fn assert_told(log: &str) {
     for line in [
         "cannot be reached",
         "Connected to Kafka again",

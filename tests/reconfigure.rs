@@ -172,7 +172,7 @@ impl Scene {
 #[test]
 fn other_settings_give_what_a_rebuild_gives_whatever_is_killed() {
     let Some(scene) = Scene::set("reconfigure") else { return };
-    let Scene { stage, former, other, .. } = &scene;
+    let Scene { stage, other, .. } = &scene;
     let job = stage.start(&["--workers", "2"]);
     scene.settled("1 day");
     job.drain();
@@ -191,8 +191,25 @@ fn other_settings_give_what_a_rebuild_gives_whatever_is_killed() {
         &["--reconfigure"],
         "arms keep their names and places",
     );
+    killed_before_the_change(&scene, &before, last);
 
-    // Killed before the change is committed: it has never been.
+    let reconfigured = killed_behind_the_change(&scene);
+
+    assert_ne!(reconfigured, before);
+
+    let job = stage.start_with_log(&["--rebuild"]);
+    eventually("it is made anew", || stage.log().contains("The job begins."));
+    scene.settled("2 hours");
+    job.drain();
+    let rebuilt = scene.rows();
+    let differing = reconfigured.lines().zip(rebuilt.lines()).find(|(one, other)| one != other);
+    assert!(reconfigured == rebuilt, "{differing:?}");
+    be_later(&scene, &rebuilt);
+}
+
+/// Killed before the change is committed: it has never been.
+fn killed_before_the_change(scene: &Scene, before: &str, last: i64) {
+    let Scene { stage, former, other, .. } = scene;
     scene.configure(other);
     let held = scene.hold(last + 1);
     let job = scene.reads(stage.start_with_log(&["--reconfigure", "--workers", "3"]));
@@ -201,14 +218,17 @@ fn other_settings_give_what_a_rebuild_gives_whatever_is_killed() {
     scene.release(held);
     assert_eq!(
         (scene.rows(), scene.number("SELECT epoch FROM sluice.progress")),
-        (before.clone(), last)
+        (before.to_string(), last)
     );
     scene.configure(former);
     let job = scene.reads(stage.start_with_log(&[]));
     job.drain();
     assert_eq!(scene.rows(), before, "it went on as it was");
+}
 
-    // Killed after that, before there is a checkpoint of it.
+/// Killed after the change, before there is a checkpoint of it; gives the rows that it comes to.
+fn killed_behind_the_change(scene: &Scene) -> String {
+    let Scene { stage, former, other, .. } = scene;
     let before_it = verified(&stage.config(), &[]);
     scene.configure(other);
     let last = scene.number("SELECT epoch FROM sluice.progress");
@@ -240,8 +260,13 @@ fn other_settings_give_what_a_rebuild_gives_whatever_is_killed() {
     let job = scene.reads(stage.start_with_log(&["--reconfigure"]));
     assert!(stage.log().contains("repeated=0"), "{}", stage.log());
     job.drain();
-    let reconfigured = scene.rows();
-    // What was verified under the former settings is gone on from across the change.
+    verify_across(scene, &before_it, &begun);
+    scene.rows()
+}
+
+/// What was verified under the former settings is gone on from across the change.
+fn verify_across(scene: &Scene, before_it: &serde_json::Value, begun: &serde_json::Value) {
+    let Scene { stage, former, other, .. } = scene;
     let since = verified(&stage.config(), &["--since", &before_it["epoch"].to_string()]);
     assert_eq!(
         (&since["since_epoch"], &since["trusted_through_epoch"]),
@@ -251,7 +276,7 @@ fn other_settings_give_what_a_rebuild_gives_whatever_is_killed() {
     let whole = verified(&stage.config(), &[]);
     let rows = |said: &serde_json::Value| said["tables"][0]["rows"].clone();
     assert_eq!(
-        (rows(&since), rows(&begun)),
+        (rows(&since), rows(begun)),
         (rows(&whole), rows(&whole)),
         "the change tells every customer anew"
     );
@@ -266,17 +291,11 @@ fn other_settings_give_what_a_rebuild_gives_whatever_is_killed() {
     );
     scene.configure(other);
     verified(&stage.config(), &["--since", "last"]);
-    assert_ne!(reconfigured, before);
+}
 
-    let job = stage.start_with_log(&["--rebuild"]);
-    eventually("it is made anew", || stage.log().contains("The job begins."));
-    scene.settled("2 hours");
-    job.drain();
-    let rebuilt = scene.rows();
-    let differing = reconfigured.lines().zip(rebuilt.lines()).find(|(one, other)| one != other);
-    assert!(reconfigured == rebuilt, "{differing:?}");
-
-    // Nothing that stands depends on how late events may be.
+/// Nothing that stands depends on how late events may be.
+fn be_later(scene: &Scene, rebuilt: &str) {
+    let Scene { stage, other, .. } = scene;
     let last = scene.number("SELECT epoch FROM sluice.progress");
     scene.configure(&other.replace("lateness = \"2h\"", "lateness = \"3h\""));
     let job = scene.reads(stage.start_with_log(&["--reconfigure", "--workers", "3"]));

@@ -78,6 +78,8 @@ fn rubbish_in_every_file_changes_nothing_but_the_dead_letters() {
         && (letter["raw"].is_string() || letter["raw_base64"].is_string())));
 }
 
+const HEADER: &str = "transaction_id,customer_id,timestamp,amount,note";
+
 #[test]
 fn csv_is_read_whatever_ends_its_lines_and_refused_where_it_is_none() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -87,11 +89,10 @@ fn csv_is_read_whatever_ends_its_lines_and_refused_where_it_is_none() {
     let write = |content: &[u8]| {
         std::fs::write(path("in/transactions.csv"), content).expect("the file can be written")
     };
-    let header = "transaction_id,customer_id,timestamp,amount,note";
     for workers in ["1", "3"] {
         for end in ["\n", "\r\n", "\r"] {
             let rows = [
-                header,
+                HEADER,
                 "A,1,2024-03-01,10,fine",
                 "S,1,2024-03-01,10,\"oops",
                 "B,1,2024-03-02,10,fine",
@@ -122,7 +123,7 @@ fn csv_is_read_whatever_ends_its_lines_and_refused_where_it_is_none() {
         // none either.
         write(
             format!(
-                "\n{header}\nA,1,2024-03-01,10,\"look:\nX,66,2024-03-01,99,x\nbye\"\n\"B\n\
+                "\n{HEADER}\nA,1,2024-03-01,10,\"look:\nX,66,2024-03-01,99,x\nbye\"\n\"B\n\
                 2\",1,2024-03-02,10,\"so,\nit is\"\nC,2,2024-03-02,10,x\n\
                 C, 2, 2024-03-02, 10, \"x\"\n \"C\",2,2024-03-02,10,x\n"
             )
@@ -141,31 +142,35 @@ fn csv_is_read_whatever_ends_its_lines_and_refused_where_it_is_none() {
                 && letters.contains("(line 3)"),
             "{letters}"
         );
-        let wide: Vec<u8> = header.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        for (content, said) in [
-            (&wide[..], "UTF-16"),
-            (b"\x1f\x8b\x08", "let its name end in .gz"),
-            (b"id,kunde\nA,1\n", "kunde"),
-            (b"transaction_id;customer_id\nA;1\n", "semicolons"),
-            (b"transaction_id,customer_id,customer_id\nA,1,1\n", "column 3"),
-            (
-                b"transaction_id,customer_id,timestamp,\"amount\nA,1,2024-03-01,5\n",
-                "the quote that opens in column 4 does not close",
-            ),
-            (
-                b"\n\ntransaction_id,customer_id,amount,\"note\nA,1,5,x\nB,1,5,y\"\nC,1,5,z\n",
-                "line 3: the first line must name the columns: the quote",
-            ),
-        ] {
-            write(content);
-            let arguments =
-                ["replay", "--input", &text("in"), "--output", &text("out"), "--workers", workers];
-            let refused = Command::new(assert_cmd::cargo::cargo_bin!("sluice"))
-                .args(arguments)
-                .assert()
-                .code(1);
-            let error = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
-            assert!(error.contains(said) && error.contains("transactions.csv"), "{error}");
-        }
+        refuse_what_is_none(folder.path(), workers);
+    }
+}
+
+/// What is no CSV, or lacks its header, is refused with a reason.
+fn refuse_what_is_none(folder: &Path, workers: &str) {
+    let [input, output] =
+        ["in", "out"].map(|name| folder.join(name).to_str().expect("UTF-8").to_string());
+    let wide: Vec<u8> = HEADER.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (content, said) in [
+        (&wide[..], "UTF-16"),
+        (b"\x1f\x8b\x08", "let its name end in .gz"),
+        (b"id,kunde\nA,1\n", "kunde"),
+        (b"transaction_id;customer_id\nA;1\n", "semicolons"),
+        (b"transaction_id,customer_id,customer_id\nA,1,1\n", "column 3"),
+        (
+            b"transaction_id,customer_id,timestamp,\"amount\nA,1,2024-03-01,5\n",
+            "the quote that opens in column 4 does not close",
+        ),
+        (
+            b"\n\ntransaction_id,customer_id,amount,\"note\nA,1,5,x\nB,1,5,y\"\nC,1,5,z\n",
+            "line 3: the first line must name the columns: the quote",
+        ),
+    ] {
+        std::fs::write(folder.join("in/transactions.csv"), content).expect("a file");
+        let arguments = ["replay", "--input", &input, "--output", &output, "--workers", workers];
+        let refused =
+            Command::new(assert_cmd::cargo::cargo_bin!("sluice")).args(arguments).assert().code(1);
+        let error = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+        assert!(error.contains(said) && error.contains("transactions.csv"), "{error}");
     }
 }

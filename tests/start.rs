@@ -1,10 +1,13 @@
 //! A start that is refused has changed nothing: database and checkpoints are as before, byte for
 //! byte, and the instance that has the job goes on. And what a refusal advises works.
 
+mod faults;
+
 use crate::services::dump::dump;
 use crate::services::rotten::{ROTTEN, Rotten};
 use crate::services::sender::Sender;
 use crate::services::{Job, Stage, eventually, files_below, program, text, topics};
+use faults::{FAULTS, Fault, LATEST, REBUILD, UNDO, fault};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,164 +20,6 @@ struct Scene {
     stage: Stage,
     sender: Sender,
 }
-
-/// Why a start must be refused.
-struct Fault {
-    /// What the program must say.
-    said: &'static str,
-    /// What is another in its configuration: each replaced by the other.
-    edits: &'static [(&'static str, &'static str)],
-    /// Its flags.
-    flags: &'static [&'static str],
-    /// What is done to the database before.
-    sql: &'static str,
-}
-
-/// Checkpoints in a folder that has none.
-const ELSEWHERE: (&str, &str) = ("/checkpoints\"", "/elsewhere\"");
-
-/// Begins at the end of the topics.
-const LATEST: (&str, &str) = ("[kafka]\n", "[kafka]\nstart = \"latest\"\n");
-
-const REBUILD: &[&str] = &["--rebuild"];
-
-const fn fault(
-    said: &'static str,
-    edits: &'static [(&'static str, &'static str)],
-    flags: &'static [&'static str],
-    sql: &'static str,
-) -> Fault {
-    Fault { said, edits, flags, sql }
-}
-
-/// What is wrong with the configuration, the records or the schema.
-const FAULTS: [Fault; 26] = [
-    fault(
-        "input.decimals was 2 and is 3",
-        &[("[kafka]\n", "[input]\ndecimals = 3\n[kafka]\n")],
-        &[],
-        "",
-    ),
-    // Without any checkpoint, too.
-    fault(
-        "input.decimals was 2 and is 3",
-        &[("[kafka]\n", "[input]\ndecimals = 3\n[kafka]\n"), ELSEWHERE],
-        &[],
-        "",
-    ),
-    fault("its settings cannot be read", &[], &[], "UPDATE applied_settings SET settings = '3'"),
-    fault(
-        "bandit.arms had",
-        &[("[kafka]\n", "[bandit]\narms = [\"Letter\", \"Fax\"]\n[kafka]\n")],
-        &[],
-        "",
-    ),
-    fault(
-        "context.terms had",
-        &[("[kafka]\n", "[context]\nterms = [\"intercept\"]\n[kafka]\n")],
-        &[],
-        "",
-    ),
-    fault(
-        "epoch.lateness was 1d and is 1h",
-        &[("[epoch]\n", "[epoch]\nlateness = \"1h\"\n")],
-        &[],
-        "",
-    ),
-    fault("has no topic", &[("-rewards\"", "-nothing\"")], &[], ""),
-    fault("has no topic", &[("-rewards\"", "-nothing\"")], REBUILD, ""),
-    fault(
-        "compression",
-        &[(
-            "[kafka.topics]",
-            "[kafka.properties]\n\"compression.codec\" = \"none-such\"\n[kafka.topics]",
-        )],
-        &[],
-        "",
-    ),
-    fault("belongs to job `campaign`", &[("[kafka]\n", "job = \"other\"\n[kafka]\n")], &[], ""),
-    fault("belongs to job `campaign`", &[("[kafka]\n", "job = \"other\"\n[kafka]\n")], REBUILD, ""),
-    fault("recorded only from 2 on", &[ELSEWHERE], &[], "DELETE FROM epochs WHERE epoch = 1"),
-    fault(
-        "recorded of epoch 1 is not what was committed",
-        &[ELSEWHERE],
-        &[],
-        "UPDATE epochs SET topic_ids = '{}' WHERE epoch = 1",
-    ),
-    fault(
-        "neither a checkpoint nor a record",
-        &[ELSEWHERE, LATEST],
-        &[],
-        "UPDATE progress SET starts = NULL",
-    ),
-    fault("as kafka.start says", &[LATEST], REBUILD, "UPDATE progress SET starts = NULL"),
-    fault(
-        "has read topic `former`",
-        &[ELSEWHERE],
-        &[],
-        "UPDATE progress SET starts = '{\"former\": {\"0\": 0}}'",
-    ),
-    fault(
-        "was deleted and made anew",
-        &[],
-        &[],
-        "UPDATE progress SET topic_ids = regexp_replace(topic_ids::text, '\": \"....', '\": \
-         \"AAAA', 'g')::jsonb",
-    ),
-    fault("is not 64 hexadecimal digits", &[], &[], "UPDATE progress SET identity = 'nobody'"),
-    fault(
-        "it is of a newer version",
-        &[],
-        &[],
-        "INSERT INTO refinery_schema_history VALUES (99, 'later', '', '5')",
-    ),
-    fault(
-        "it is of a newer version",
-        &[],
-        REBUILD,
-        "INSERT INTO refinery_schema_history VALUES (99, 'later', '', '5')",
-    ),
-    fault(
-        "is not the one of this program",
-        &[],
-        &[],
-        "UPDATE refinery_schema_history SET checksum = '5' WHERE version = 2",
-    ),
-    fault("sluice.toml.d/", &[("/checkpoints\"", "/sluice.toml.d/\"")], &[], ""),
-    fault("sluice.toml.d/", &[("/checkpoints\"", "/sluice.toml.d/\"")], REBUILD, ""),
-    fault(
-        "epochs cannot be written: GRANT INSERT",
-        &[],
-        &[],
-        "REVOKE INSERT ON epochs FROM CURRENT_USER",
-    ),
-    fault(
-        "decisions cannot be emptied by --rebuild: GRANT TRUNCATE",
-        &[],
-        REBUILD,
-        "REVOKE TRUNCATE ON decisions FROM CURRENT_USER",
-    ),
-    fault(
-        "GRANT USAGE, CREATE ON SCHEMA sluice",
-        &[],
-        &[],
-        "REVOKE CREATE ON SCHEMA sluice FROM CURRENT_USER",
-    ),
-];
-
-/// Puts everything back that a fault has changed in the database, and nothing else: the job may
-/// have committed an epoch meanwhile.
-const UNDO: &str = "
-    GRANT CREATE ON SCHEMA sluice TO CURRENT_USER;
-    GRANT ALL ON epochs, decisions TO CURRENT_USER;
-    UPDATE progress p SET starts = a.starts, topic_ids = a.topic_ids, identity = a.identity FROM \
-    aside.progress a;
-    INSERT INTO epochs TABLE aside.epochs ON CONFLICT (job, epoch) DO UPDATE SET topic_ids = \
-    excluded.topic_ids;
-    DELETE FROM applied_settings; INSERT INTO applied_settings TABLE aside.applied_settings;
-    DELETE FROM refinery_schema_history; INSERT INTO refinery_schema_history TABLE \
-    aside.refinery_schema_history;
-";
 
 /// The lock that every instance takes in the database before it takes a job over.
 const TAKE_OVER: i64 = 0x73_6c75_6963_6500;
@@ -392,8 +237,11 @@ fn a_refused_start_has_changed_nothing_and_disturbed_nobody() {
     scene.buy(8..=8);
     job.drain();
     scene.stage.sluice(&["verify", text(&scene.stage.config())]);
+    begin_as_configured(&mut scene);
+}
 
-    // Where nothing says where it began it begins, as is advised, where the configuration says.
+/// Where nothing says where it began it begins, as is advised, where the configuration says.
+fn begin_as_configured(scene: &mut Scene) {
     std::fs::remove_dir_all(scene.stage.path("checkpoints")).expect("there are checkpoints");
     scene
         .stage

@@ -188,8 +188,22 @@ fn a_refused_start_has_changed_nothing_and_its_advice_leads_on() {
     let job = scene.stage.start_reading(&[]);
     eventually("everything is made anew", || (1..=3).all(|customer| scene.has(customer)));
     job.drain();
+    do_without_files(&mut scene);
 
-    // Without files, everything is made anew without them, as is said; and with them again.
+    // What cannot be taken over is made anew.
+    scene.refused("with --rebuild; --reconfigure cannot take it over", decimals, &[]);
+    scene.refused("from the topics with --rebuild", decimals, &["--reconfigure"]);
+    std::fs::rename(scene.edited(decimals), scene.stage.config()).expect("a configuration");
+    let job = scene.stage.start_reading(&["--rebuild"]);
+    eventually("everything is made anew", || (1..=3).all(|customer| scene.has(customer)));
+    job.drain();
+    forget_a_topic(&mut scene);
+}
+
+/// Without files, everything is made anew without them, as is said; and with them again.
+fn do_without_files(scene: &mut Scene) {
+    let nothing = ("[kafka]\n", "[kafka]\n");
+    let dir = format!("[files]\ndir = \"{}\"\n", scene.stage.path("files").display());
     let toml = std::fs::read_to_string(scene.stage.config()).expect("the configuration");
     scene.refused("with --rebuild", (&dir, ""), &[]);
     std::fs::write(scene.stage.config(), toml.replace(&dir, "")).expect("a configuration");
@@ -202,16 +216,10 @@ fn a_refused_start_has_changed_nothing_and_its_advice_leads_on() {
     let job = scene.stage.start_reading(&["--rebuild"]);
     eventually("everything is made anew", || (1..=3).all(|customer| scene.has(customer)));
     job.drain();
+}
 
-    // What cannot be taken over is made anew.
-    scene.refused("with --rebuild; --reconfigure cannot take it over", decimals, &[]);
-    scene.refused("from the topics with --rebuild", decimals, &["--reconfigure"]);
-    std::fs::rename(scene.edited(decimals), scene.stage.config()).expect("a configuration");
-    let job = scene.stage.start_reading(&["--rebuild"]);
-    eventually("everything is made anew", || (1..=3).all(|customer| scene.has(customer)));
-    job.drain();
-
-    // Of a topic that is not configured any more nothing can be repeated.
+/// Of a topic that is not configured any more nothing can be repeated.
+fn forget_a_topic(scene: &mut Scene) {
     let other = ("-transactions\"", "-others\"");
     scene.stage.sluice(&[
         "topics",

@@ -81,7 +81,13 @@ pub(super) fn by_the_dataflow(
     });
     guards.expect("the workers start").join().into_iter().for_each(|end| end.expect("no panic"));
     let outputs = std::mem::take(&mut *outputs.lock().expect("no worker panicked"));
-    let (mut standing, once) = (Standing::default(), asked_once(epochs));
+    told(epochs, outputs)
+}
+
+/// What the outputs come to after each epoch.
+fn told(epochs: &[Vec<Sent>], outputs: Vec<(u64, Output)>) -> Vec<Standing> {
+    let mut standing = Standing::default();
+    let once = asked_once(epochs);
     let after = |epoch: u64| {
         standing.decided.clear();
         for (_, output) in outputs.iter().filter(|(of, _)| *of == epoch) {

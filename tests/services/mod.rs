@@ -6,16 +6,19 @@ pub(crate) mod client;
 pub(crate) mod compaction;
 pub(crate) mod console;
 pub(crate) mod dump;
+mod job;
 pub(crate) mod own;
 pub(crate) mod ports;
 pub(crate) mod purchases;
 pub(crate) mod rotten;
 pub(crate) mod sender;
+mod starting;
 pub(crate) mod topics;
 pub(crate) mod verifying;
 pub(crate) mod world;
 
 use client::Place;
+pub(crate) use job::{Course, Job, program};
 use postgres::{Client, NoTls};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
@@ -181,18 +184,6 @@ impl Stage {
         output
     }
 
-    /// Starts the job; what it logs goes to the test's output when it fails.
-    pub(crate) fn start(&self, more: &[&str]) -> Job {
-        let child = program()
-            .arg("run")
-            .arg(self.config())
-            .args(more)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the program can be started");
-        Job(child)
-    }
-
     /// Adds partitions to each topic that is read, up to so many, and waits until the broker knows
     /// of them.
     pub(crate) fn add_partitions(&self, partitions: usize) {
@@ -216,63 +207,6 @@ impl Stage {
             found.topics().iter().all(|topic| topic.partitions().len() == partitions)
         };
         eventually("the partitions are there", || names.iter().all(known));
-    }
-
-    /// Starts the job as [`start_with_log`](Self::start_with_log) does, and waits until it has
-    /// taken over and reads.
-    pub(crate) fn start_reading(&self, more: &[&str]) -> Job {
-        let mut job = self.start_with_log(more);
-        eventually("the job reads", || {
-            assert!(
-                job.0.try_wait().expect("it can be waited for").is_none(),
-                "the job ended: {}",
-                self.log()
-            );
-            self.log().contains("The job begins to read.")
-        });
-        job
-    }
-
-    /// Starts the job, and has what it logs written to a file.
-    pub(crate) fn start_with_log(&self, more: &[&str]) -> Job {
-        self.launch(more, &[])
-    }
-
-    /// The same, with variables of the environment.
-    pub(crate) fn launch(&self, more: &[&str], variables: &[(&str, &str)]) -> Job {
-        let log = File::create(self.path("job.log")).expect("the log can be made");
-        let mut command = program();
-        command
-            .arg("run")
-            .arg(self.config())
-            .args(more)
-            .envs(variables.iter().copied())
-            .stdout(Stdio::null())
-            .stderr(log);
-        Job(command.spawn().expect("the program can be started"))
-    }
-
-    /// Starts the job with two workers. One that is to be killed has small epochs, is killed in the
-    /// middle as soon as a checkpoint is complete, and goes on with three workers.
-    pub(crate) fn start_on(&self, course: Course) -> Job {
-        if course == Course::Undisturbed {
-            return self.start_with_log(&["--workers", "2"]);
-        }
-        let often = [("SLUICE_CHECKPOINT_INTERVAL", "1s"), ("SLUICE_EPOCH_MAX_EVENTS", "50")];
-        let job = self.launch(&["--workers", "2"], &often);
-        eventually("a checkpoint is there", || !self.checkpoints().is_empty());
-        job.kill();
-        let job = self.launch(&["--workers", "3"], &[]);
-        eventually("the checkpoint is loaded", || self.log().contains("The checkpoint is loaded."));
-        // A commit that was on its way when the job was killed may have come through after that:
-        // the next instance says what it found.
-        let log = self.log();
-        let committed = log
-            .split_once(" committed=")
-            .and_then(|(_, rest)| rest.split_whitespace().next())
-            .expect("it says where it goes on");
-        self.wait_for(&format!("SELECT (max(epoch) > {committed})::int FROM sluice.epochs"), 1);
-        job
     }
 
     /// Where the job goes on in each partition after the last committed epoch.
@@ -350,87 +284,6 @@ pub(crate) fn committed(database: &mut Client) -> BTreeMap<Place, i64> {
     rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect()
 }
 
-/// The program under test. The variables that name the services to the tests would override its
-/// configuration.
-pub(crate) fn program() -> Command {
-    let mut program = Command::new(assert_cmd::cargo::cargo_bin!("sluice"));
-    for variable in ["SLUICE_KAFKA_BROKERS", "SLUICE_POSTGRES_URL", "SLUICE_REQUIRE_SERVICES"] {
-        program.env_remove(variable);
-    }
-    program
-}
-
-/// What befalls the job of a test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Course {
-    /// Nothing.
-    Undisturbed,
-    /// It is killed, and goes on from a checkpoint with another number of workers.
-    Killed,
-}
-
-impl Course {
-    /// How often the job is started.
-    pub(crate) fn starts(self) -> i64 {
-        match self {
-            Course::Undisturbed => 1,
-            Course::Killed => 2,
-        }
-    }
-}
-
-/// A running process of the job.
-pub(crate) struct Job(pub(crate) Child);
-
-impl Job {
-    /// Its process.
-    pub(crate) fn id(&self) -> u32 {
-        self.0.id()
-    }
-
-    /// Asks it to drain, and waits until it has ended well.
-    pub(crate) fn drain(mut self) {
-        self.terminate();
-        let status = self.ended();
-        assert!(status.success(), "the job ended with {status}");
-    }
-
-    /// Asks it to drain.
-    pub(crate) fn terminate(&self) {
-        self.signal("TERM");
-    }
-
-    /// Sends it a signal.
-    pub(crate) fn signal(&self, name: &str) {
-        let told = Command::new("kill")
-            .args([&format!("-{name}"), &self.id().to_string()])
-            .status()
-            .expect("kill can be started");
-        assert!(told.success());
-    }
-
-    /// Waits until it has ended by itself; gives its exit code.
-    pub(crate) fn wait(mut self) -> Option<i32> {
-        self.ended().code()
-    }
-
-    /// How it has ended. One that does not end must not keep its test for ever.
-    fn ended(&mut self) -> ExitStatus {
-        let mut status = None;
-        eventually("the job has ended", || {
-            status = self.0.try_wait().expect("it can be waited for");
-            status.is_some()
-        });
-        status.expect("it has just been found")
-    }
-
-    /// Kills it at once.
-    pub(crate) fn kill(mut self) {
-        self.0.kill().expect("it can be killed");
-        self.0.wait().expect("it can be waited for");
-    }
-}
-
 /// How much of each log a test shows that fails.
 const LAST_LINES: usize = 100;
 
@@ -459,14 +312,6 @@ impl Drop for Stage {
                 lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
             );
         }
-    }
-}
-
-impl Drop for Job {
-    fn drop(&mut self) {
-        // A test that fails must not leave its job behind.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -65,10 +65,9 @@ impl<D: Hosted> Computing<'_, D> {
         let common = self.common()?;
         let keep = u64::from(self.postgres.keep_model_versions);
         let answers = self.described.looked_at_again(common.as_ref(), keep, found.decided);
-        let epochs = found.epochs;
         let Some(last) = standing.epochs.last().cloned() else {
             let lost = before.unwrap_or_default();
-            let checker = Checker::new(Vec::new(), self.postgres, epochs, lost, answers);
+            let checker = Checker::new(Vec::new(), self.postgres, found.epochs, lost, answers);
             return Ok(Recomputed { expected, checker, leaving: None });
         };
         let cluster = Cluster::alone(self.config);
@@ -94,8 +93,8 @@ impl<D: Hosted> Computing<'_, D> {
         let mut blocks = standing.seen.blocks;
         standing.epochs.iter().for_each(|recorded| blocks.add(recorded));
         let watermark = self.basis.and_then(|basis| basis.manifest.watermark);
-        let checker =
-            Checker::new(standing.epochs, self.postgres, epochs, lost, answers).after(watermark);
+        let checker = Checker::new(standing.epochs, self.postgres, found.epochs, lost, answers)
+            .after(watermark);
         let (at, seen, told) = (control.clone(), sight.clone(), failure.clone());
         let last = last.epoch;
         let fold = Fold { expected, checker, last, control: at, sight: seen, failure: told };

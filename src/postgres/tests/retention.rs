@@ -4,7 +4,7 @@
 use super::*;
 use crate::postgres::comparison::kept::Kept;
 use crate::postgres::comparison::{Expected, Snapshot};
-use crate::postgres::retention::Ages;
+use crate::postgres::retention::{Ages, Gone};
 use std::collections::BTreeMap;
 
 const HOUR: Millis = 3_600_000;
@@ -74,6 +74,15 @@ fn ages() -> Ages {
     ])
 }
 
+/// Numbers below what is asked for, by chance.
+fn dice(mut state: u64) -> impl FnMut(u64) -> u64 {
+    move |below: u64| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below.max(1)
+    }
+}
+
 #[test]
 fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
     let Some(database) = TestDatabase::create() else { return };
@@ -85,12 +94,7 @@ fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
     assert_eq!(database.text(by_epoch), "true");
     let mut expected = Expected::new(&settings, Kept::default());
     let (mut known, mut corrected) = (Known::new(), 0);
-    let mut state = 7u64;
-    let mut next = move |below: u64| {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % below.max(1)
-    };
+    let mut next = dice(7);
     for number in 1..=300 {
         match number {
             100 => {
@@ -139,6 +143,20 @@ fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
         corrected > 20 && through("interactions") >= 127 && through("decisions") >= 60,
         "{corrected}, {gone:?}"
     );
+    assert_gone(&database, &gone);
+    expected.retire();
+    assert_left(&settings, expected);
+    writer.forget(&[], &crate::source::TopicUuids::UNKNOWN).unwrap();
+    assert!(
+        writer.gone().is_nothing()
+            && Writer::open(database.settings()).unwrap().gone().is_nothing(),
+        "another history"
+    );
+}
+
+/// What is gone is recorded, and stands with the epochs.
+fn assert_gone(database: &TestDatabase, gone: &Gone) {
+    let through = |word| gone.through(word);
     assert_eq!(
         (through("metrics"), gone.epochs()),
         (191, 191),
@@ -150,8 +168,12 @@ fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
             .text("SELECT (gone ->> 'interactions')::int8 FROM epochs ORDER BY epoch DESC LIMIT 1"),
         through("interactions").to_string()
     );
-    expected.retire();
-    let findings = Snapshot::open(settings).unwrap().compare(expected, None, |_| ()).unwrap();
+}
+
+/// What is left is what was expected, in every table.
+fn assert_left(settings: &PostgresSettings, expected: Expected) {
+    let findings =
+        Snapshot::open(settings.clone()).unwrap().compare(expected, None, |_| ()).unwrap();
     for found in findings {
         assert_eq!(found.total, 0, "{found:#?}");
         assert!(
@@ -160,10 +182,4 @@ fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
             "{found:?}"
         );
     }
-    writer.forget(&[], &crate::source::TopicUuids::UNKNOWN).unwrap();
-    assert!(
-        writer.gone().is_nothing()
-            && Writer::open(database.settings()).unwrap().gone().is_nothing(),
-        "another history"
-    );
 }

@@ -55,28 +55,32 @@ fn customer(number: i64) -> History {
         extras.attachments.push((4, Attachment::default()));
     }
     if number % 5 == 0 {
-        let summary = Summary {
-            purchases: 3,
-            first: -number,
-            last: 8,
-            amount: 9,
-            squares: u128::MAX - number as u128,
-            least: 1,
-            greatest: u64::MAX,
-        };
-        history.extras_mut().folded = Some(Box::new(Folded {
-            summary,
-            counts: (0..number as u32).collect(),
-            contributions: 4,
-            rewards: 2,
-            unmatched: Unmatched { no_interaction: 1, before: 0, after: number as u32 },
-            first_contact: Millis::MAX,
-            last_contact: Millis::MIN,
-            first_reward: 5,
-            profiled: 6,
-        }));
+        history.extras_mut().folded = Some(Box::new(folded(number)));
     }
     history
+}
+
+fn folded(number: i64) -> Folded {
+    let summary = Summary {
+        purchases: 3,
+        first: -number,
+        last: 8,
+        amount: 9,
+        squares: u128::MAX - number as u128,
+        least: 1,
+        greatest: u64::MAX,
+    };
+    Folded {
+        summary,
+        counts: (0..number as u32).collect(),
+        contributions: 4,
+        rewards: 2,
+        unmatched: Unmatched { no_interaction: 1, before: 0, after: number as u32 },
+        first_contact: Millis::MAX,
+        last_contact: Millis::MIN,
+        first_reward: 5,
+        profiled: 6,
+    }
 }
 
 fn kept(number: i64) -> Bookkeeping {

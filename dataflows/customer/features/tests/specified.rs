@@ -12,18 +12,8 @@ fn specified(
 ) -> Vec<(&'static str, f64)> {
     let n = bought.len() as f64;
     let amounts: Vec<i128> = bought.iter().map(|b| i128::from(b.amount)).collect();
-    let share = |is: &dyn Fn(&Bought) -> bool| {
-        if bought.is_empty() { 0.0 } else { bought.iter().filter(|b| is(b)).count() as f64 / n }
-    };
     let day = |millis: Millis| millis as f64 / 86_400_000.0;
     let yes = |condition: bool| if condition { 1.0 } else { 0.0 };
-    let entropy = |values: usize, of: &dyn Fn(&Bought) -> usize| -> f64 {
-        (0..=values)
-            .map(|value| share(&|b| of(b) == value))
-            .filter(|&p| p > 0.0)
-            .map(|p| -p * p.ln())
-            .sum()
-    };
     let monetary = amounts.iter().sum::<i128>() as f64 / 100.0;
     // The variance without a mean: the squared differences of all pairs over n (n - 1).
     let pairs: i128 = amounts
@@ -37,7 +27,7 @@ fn specified(
         profile.filter(|p| p.signup != Millis::MIN).map_or(0.0, |p| day(at - p.signup).max(0.0));
     let recency = bought.last().map_or(since_signup, |b| day(at - b.at));
     let discount = profile.map_or(0.0, |p| p.avg_discount);
-    vec![
+    let amounts_and_times = [
         ("recency", recency),
         ("frequency", n),
         ("total_transactions", n),
@@ -52,6 +42,39 @@ fn specified(
         ("days_since_signup", since_signup),
         ("customer_lifetime_days", lifetime),
         ("avg_days_between_purchases", if n < 2.0 { 0.0 } else { lifetime / (n - 1.0) }),
+    ];
+    let of_profile_and_limits = [
+        ("email_open_rate", profile.map_or(0.0, |p| p.email_open_rate)),
+        ("complaint_count", profile.map_or(0.0, |p| p.complaint_count)),
+        ("is_premium_member", profile.map_or(0.0, |p| yes(p.premium))),
+        ("avg_discount_pct", discount),
+        ("discount_sensitivity", discount * (1.0 - (-n / 10.0).exp())),
+        (
+            "is_high_value",
+            yes(n > 0.0 && threshold.is_some_and(|total| monetary >= total as f64 / 100.0)),
+        ),
+        ("is_at_risk", yes(n > 0.0 && recency >= 180.0)),
+        ("is_frequent_buyer", yes(n >= 10.0)),
+        ("is_recent_active", yes(n > 0.0 && recency <= 30.0)),
+        ("clv_score", monetary * n / (recency + 1.0)),
+    ];
+    amounts_and_times.into_iter().chain(shares(bought)).chain(of_profile_and_limits).collect()
+}
+
+/// Those of the table that are shares of the purchases, or an entropy of these.
+fn shares(bought: &[Bought]) -> [(&'static str, f64); 16] {
+    let share = |is: &dyn Fn(&Bought) -> bool| {
+        let those = bought.iter().filter(|b| is(b)).count() as f64;
+        if bought.is_empty() { 0.0 } else { those / bought.len() as f64 }
+    };
+    let entropy = |values: usize, of: &dyn Fn(&Bought) -> usize| -> f64 {
+        (0..=values)
+            .map(|value| share(&|b| of(b) == value))
+            .filter(|&p| p > 0.0)
+            .map(|p| -p * p.ln())
+            .sum()
+    };
+    [
         ("weekend_shopper_pct", share(&|b| ["Sat", "Sun"].contains(&weekday(b.at)))),
         ("holiday_shopper_pct", share(&|b| [11, 12].contains(&month(b.at)))),
         ("electronics_pct", share(&|b| b.category == 0)),
@@ -68,19 +91,6 @@ fn specified(
         ("debit_card_pct", share(&|b| b.payment == 1)),
         ("ewallet_pct", share(&|b| b.payment == 2)),
         ("discount_usage_rate", share(&|b| b.discount)),
-        ("email_open_rate", profile.map_or(0.0, |p| p.email_open_rate)),
-        ("complaint_count", profile.map_or(0.0, |p| p.complaint_count)),
-        ("is_premium_member", profile.map_or(0.0, |p| yes(p.premium))),
-        ("avg_discount_pct", discount),
-        ("discount_sensitivity", discount * (1.0 - (-n / 10.0).exp())),
-        (
-            "is_high_value",
-            yes(n > 0.0 && threshold.is_some_and(|total| monetary >= total as f64 / 100.0)),
-        ),
-        ("is_at_risk", yes(n > 0.0 && recency >= 180.0)),
-        ("is_frequent_buyer", yes(n >= 10.0)),
-        ("is_recent_active", yes(n > 0.0 && recency <= 30.0)),
-        ("clv_score", monetary * n / (recency + 1.0)),
     ]
 }
 
