@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A key and its value.
-pub type Value = (&'static str, String);
+pub type KeyValue = (&'static str, String);
 
 /// The keys that a state depends on, each with its value as a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprint(BTreeMap<String, String>);
 
-impl FromIterator<Value> for Fingerprint {
-    fn from_iter<I: IntoIterator<Item = Value>>(values: I) -> Self {
+impl FromIterator<KeyValue> for Fingerprint {
+    fn from_iter<I: IntoIterator<Item = KeyValue>>(values: I) -> Self {
         Fingerprint(values.into_iter().map(|(key, value)| (key.to_string(), value)).collect())
     }
 }
@@ -51,7 +51,7 @@ pub fn reading_values(
     future: Millis,
     time_unit: Option<TimeUnit>,
     date_formats: &[String],
-) -> Vec<Value> {
+) -> Vec<KeyValue> {
     let mut values =
         vec![("input.max_record", format!("{max_record} bytes")), ("input.future", millis(future))];
     // Only where they are set: checkpoints of before there were such keys read as they do without.

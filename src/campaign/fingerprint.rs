@@ -8,7 +8,7 @@
 //! and width of the confidence term (models are solved from the sums), what asks for a decision,
 //! what the sinks want, and everything of workers, intervals and addresses.
 
-use crate::fingerprint::{Fingerprint, Value, list, millis, reading_values};
+use crate::fingerprint::{Fingerprint, KeyValue, list, millis, reading_values};
 use dataflows::bandit::policy::declared;
 use dataflows::settings::{
     BanditSettings, CustomerSettings, HighValue, InputSettings, Serving, Settings, Term,
@@ -26,7 +26,7 @@ pub fn of(settings: &Settings) -> Fingerprint {
 
 /// The keys that only steer what is made from now on. Each field is named here, so that a new one
 /// has to be told.
-pub fn serving(settings: &Settings) -> Vec<Value> {
+pub fn serving(settings: &Settings) -> Vec<KeyValue> {
     let Serving { ridge, policy, parameters, seed, decide_on_transaction, retired } =
         &settings.bandit.serving;
     let asks = if *decide_on_transaction { "transaction" } else { "request" };
@@ -44,7 +44,7 @@ pub fn serving(settings: &Settings) -> Vec<Value> {
     before.into_iter().chain(told).chain(after).collect()
 }
 
-fn input_values(input: &InputSettings) -> Vec<Value> {
+fn input_values(input: &InputSettings) -> Vec<KeyValue> {
     let InputSettings {
         categories,
         devices,
@@ -76,7 +76,7 @@ fn input_values(input: &InputSettings) -> Vec<Value> {
     values
 }
 
-fn customer_values(customer: &CustomerSettings) -> Vec<Value> {
+fn customer_values(customer: &CustomerSettings) -> Vec<KeyValue> {
     let CustomerSettings {
         holiday_months,
         high_value,
@@ -103,7 +103,7 @@ fn customer_values(customer: &CustomerSettings) -> Vec<Value> {
     ]
 }
 
-fn bandit_values(bandit: &BanditSettings) -> Vec<Value> {
+fn bandit_values(bandit: &BanditSettings) -> Vec<KeyValue> {
     let BanditSettings { serving: _, model_lag, own_features } = bandit;
     // Models that have been learned and do not decide yet are part of the state.
     vec![
@@ -112,7 +112,7 @@ fn bandit_values(bandit: &BanditSettings) -> Vec<Value> {
     ]
 }
 
-fn time_values(time: &TimeSettings) -> Vec<Value> {
+fn time_values(time: &TimeSettings) -> Vec<KeyValue> {
     let TimeSettings { lateness, attribution_window, no_response_reward, keep } = time;
     vec![
         ("epoch.lateness", millis(*lateness)),
