@@ -20,7 +20,7 @@ use dataflows::bandit::statistics::Sums;
 use dataflows::bandit::tallies::{ArmDays, ArmSums};
 use dataflows::bandit::totals::Totals;
 use dataflows::codec::{decode, encode};
-use dataflows::customer::{Features, Layout, Ranks, State, Summary};
+use dataflows::customer::{CustomerState, Features, Layout, Ranks, Summary};
 use dataflows::event::parse::{Parsed, Parser};
 use dataflows::event::{Kind, Millis, Place, Profile, Record, Topic};
 use dataflows::settings::Settings;
@@ -105,7 +105,7 @@ fn features(criterion: &mut Criterion) {
     let mut x = vec![0; context.dimension()];
     measure(&mut group, "context", EVENTS, || {
         for (summary, counts) in black_box(&customers) {
-            let state = State { summary, counts, profile: Some(&profile) };
+            let state = CustomerState { summary, counts, profile: Some(&profile) };
             context.purchases(&state, &mut x);
             context.instant(&state, at, Some(1_000_000), &mut x);
             black_box(&x);

@@ -23,20 +23,20 @@ impl Calendar {
 
     /// The day, in UTC, that an instant falls on.
     #[inline]
-    pub fn day(&self, at: Millis) -> Day {
+    pub fn day(&self, at: Millis) -> DayFlags {
         let day = at.div_euclid(DAY);
         match usize::try_from(day).ok().and_then(|day| self.days.get(day)) {
-            Some(&marks) => Day(marks),
-            None => Day(marks(day, self.holiday_months)),
+            Some(&marks) => DayFlags(marks),
+            None => DayFlags(marks(day, self.holiday_months)),
         }
     }
 }
 
 /// What counts on a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Day(u8);
+pub struct DayFlags(u8);
 
-impl Day {
+impl DayFlags {
     /// Saturday or Sunday.
     #[inline]
     pub fn is_weekend(self) -> bool {

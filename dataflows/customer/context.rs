@@ -4,7 +4,7 @@
 //! purchase or a profile changes can be kept until then.
 
 use super::counts::CountTables;
-use super::formulas::{Formula, Moment, Rules, Standing, State};
+use super::formulas::{CustomerState, FeatureRules, Formula, FormulaInput, Moment};
 use crate::event::Millis;
 use crate::settings::{Term, Transform};
 use std::sync::Arc;
@@ -29,10 +29,10 @@ pub fn q12(value: f64) -> i16 {
 /// How a customer becomes a context vector.
 #[derive(Clone, Debug)]
 pub struct ContextMap {
-    rules: Arc<Rules>,
+    rules: Arc<FeatureRules>,
     names: Vec<String>,
     shares: Terms<usize>,
-    settled: Terms<fn(&Standing<'_>) -> f64>,
+    settled: Terms<fn(&FormulaInput<'_>) -> f64>,
     at_instant: Terms<fn(&Moment<'_>) -> f64>,
     uses_threshold: bool,
 }
@@ -96,7 +96,7 @@ impl ContextMap {
     /// # Errors
     /// Every fault of the terms, a sentence each.
     pub(super) fn new(
-        rules: &Arc<Rules>,
+        rules: &Arc<FeatureRules>,
         formula: impl Fn(&str) -> Option<Formula>,
         terms: &[Term],
     ) -> Result<ContextMap, Vec<String>> {
@@ -157,18 +157,24 @@ impl ContextMap {
 
     /// Writes the terms that only purchases and the profile change into `x`, a slice of length
     /// [`dimension`](Self::dimension).
-    pub fn purchases(&self, state: &State<'_>, x: &mut [i16]) {
+    pub fn purchases(&self, state: &CustomerState<'_>, x: &mut [i16]) {
         debug_assert_eq!(x.len(), self.dimension());
-        let standing = Standing::new(&self.rules, state);
+        let standing = FormulaInput::new(&self.rules, state);
         self.shares.write(&self.rules.tables, x, |count| standing.share(count));
         self.settled.write(&self.rules.tables, x, |function| function(&standing));
     }
 
     /// Writes the terms that depend on the instant into `x`; state, instant and threshold as for
     /// [`Features::row`](super::Features::row).
-    pub fn instant(&self, state: &State<'_>, at: Millis, threshold: Option<u64>, x: &mut [i16]) {
+    pub fn instant(
+        &self,
+        state: &CustomerState<'_>,
+        at: Millis,
+        threshold: Option<u64>,
+        x: &mut [i16],
+    ) {
         debug_assert_eq!(x.len(), self.dimension());
-        let moment = Moment::new(Standing::new(&self.rules, state), at, threshold);
+        let moment = Moment::new(FormulaInput::new(&self.rules, state), at, threshold);
         self.at_instant.write(&self.rules.tables, x, |function| function(&moment));
     }
 }

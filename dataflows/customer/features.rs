@@ -7,19 +7,19 @@ mod table;
 
 use super::ContextMap;
 use super::formulas::Formula::{self, AtInstant, OfProfile, Settled, Share};
-use super::formulas::{MAX_DECIMALS, Moment, Rules, Standing, State};
+use super::formulas::{CustomerState, FeatureRules, FormulaInput, MAX_DECIMALS, Moment};
 use super::summary::Layout;
 use crate::event::{Millis, Purchase};
 use crate::settings::{CustomerSettings, HighValue, InputSettings};
 use std::collections::HashSet;
 use std::sync::Arc;
-use table::Entry::{One, Shares};
+use table::FeatureGroup::{One, Shares};
 use table::TABLE;
 
 /// All features under the settings, ready to be computed.
 #[derive(Clone, Debug)]
 pub struct Features {
-    rules: Arc<Rules>,
+    rules: Arc<FeatureRules>,
     names: Vec<String>,
     columns: Vec<Column>,
     context: ContextMap,
@@ -71,7 +71,7 @@ impl Features {
                     names that differ in letters and digits"
             )
         }));
-        let rules = Arc::new(Rules::new(input, customer, layout));
+        let rules = Arc::new(FeatureRules::new(input, customer, layout));
         let formula = |feature: &str| {
             names.iter().position(|name| name == feature).map(|column| columns[column].formula)
         };
@@ -107,8 +107,14 @@ impl Features {
     /// `state` holds what is dated up to `at`. `threshold` is the total, in minor units, from which
     /// a customer is of high value on that day; `None` while there is none. With a fixed total in
     /// the settings it is not looked at.
-    pub fn row(&self, state: &State<'_>, at: Millis, threshold: Option<u64>, out: &mut Vec<f64>) {
-        let moment = Moment::new(Standing::new(&self.rules, state), at, threshold);
+    pub fn row(
+        &self,
+        state: &CustomerState<'_>,
+        at: Millis,
+        threshold: Option<u64>,
+        out: &mut Vec<f64>,
+    ) {
+        let moment = Moment::new(FormulaInput::new(&self.rules, state), at, threshold);
         out.extend(self.columns.iter().map(|column| match column.formula {
             Share(count) => moment.standing.share(count),
             Settled(function) | OfProfile(function) => function(&moment.standing),

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// What is known of a customer: the purchases so far, summed, and the profile that holds.
 #[derive(Clone, Copy, Debug)]
-pub struct State<'a> {
+pub struct CustomerState<'a> {
     /// The purchases.
     pub summary: &'a Summary,
     /// Their counts, by [`Layout`].
@@ -27,16 +27,16 @@ pub(super) enum Formula {
     /// The share of the purchases that are in this count.
     Share(usize),
     /// From purchases alone.
-    Settled(fn(&Standing<'_>) -> f64),
+    Settled(fn(&FormulaInput<'_>) -> f64),
     /// From the profile too.
-    OfProfile(fn(&Standing<'_>) -> f64),
+    OfProfile(fn(&FormulaInput<'_>) -> f64),
     /// From the instant too, which may be that of a profile.
     AtInstant(fn(&Moment<'_>) -> f64),
 }
 
 /// What the formulas need beside a customer: where the counts lie, limits, tables.
 #[derive(Debug)]
-pub(super) struct Rules {
+pub(super) struct FeatureRules {
     pub(super) layout: Layout,
     /// Minor units to one unit of the currency.
     minor_units: f64,
@@ -47,9 +47,9 @@ pub(super) struct Rules {
     pub(super) tables: CountTables,
 }
 
-impl Rules {
+impl FeatureRules {
     pub(super) fn new(input: &InputSettings, customer: &CustomerSettings, layout: Layout) -> Self {
-        Rules {
+        FeatureRules {
             layout,
             minor_units: (0..input.decimals.min(MAX_DECIMALS)).fold(1.0, |units, _| units * 10.0),
             high_value: customer.high_value,
@@ -67,17 +67,17 @@ impl Rules {
 }
 
 /// A customer with the rules: what the features see that depend on purchases and profile alone.
-pub(super) struct Standing<'a> {
-    pub(super) rules: &'a Rules,
-    pub(super) state: &'a State<'a>,
+pub(super) struct FormulaInput<'a> {
+    pub(super) rules: &'a FeatureRules,
+    pub(super) state: &'a CustomerState<'a>,
     /// Number of purchases.
     pub(super) purchases: f64,
 }
 
-impl<'a> Standing<'a> {
+impl<'a> FormulaInput<'a> {
     #[inline]
-    pub(super) fn new(rules: &'a Rules, state: &'a State<'a>) -> Self {
-        Standing { rules, state, purchases: f64::from(state.summary.purchases) }
+    pub(super) fn new(rules: &'a FeatureRules, state: &'a CustomerState<'a>) -> Self {
+        FormulaInput { rules, state, purchases: f64::from(state.summary.purchases) }
     }
 
     /// The share of the purchases that are in this count.
@@ -167,7 +167,7 @@ impl<'a> Standing<'a> {
 
 /// A customer at an instant: what the features see that depend on time.
 pub(super) struct Moment<'a> {
-    pub(super) standing: Standing<'a>,
+    pub(super) standing: FormulaInput<'a>,
     pub(super) recency: f64,
     pub(super) days_since_signup: f64,
     /// The total in minor units from which a customer is of high value.
@@ -176,7 +176,7 @@ pub(super) struct Moment<'a> {
 
 impl<'a> Moment<'a> {
     #[inline]
-    pub(super) fn new(standing: Standing<'a>, at: Millis, threshold: Option<u64>) -> Self {
+    pub(super) fn new(standing: FormulaInput<'a>, at: Millis, threshold: Option<u64>) -> Self {
         let signup = standing
             .state
             .profile

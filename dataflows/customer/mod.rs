@@ -14,7 +14,7 @@ pub mod unmatched;
 
 pub use context::ContextMap;
 pub use features::Features;
-pub use formulas::State;
+pub use formulas::CustomerState;
 pub use ranks::Ranks;
 pub use summary::{Layout, Summary};
 

@@ -2,7 +2,7 @@
 //! instant.
 
 use crate::campaign::state::RowMut;
-use crate::customer::State;
+use crate::customer::CustomerState;
 use crate::customer::features::Features;
 use crate::customer::history::View;
 use crate::event::{Millis, Profile};
@@ -73,8 +73,11 @@ impl<'a> Walk<'a> {
             self.find_profile(at);
         }
         let map = self.features.context();
-        let state =
-            State { summary: self.row.summary, counts: self.row.counts, profile: self.profile };
+        let state = CustomerState {
+            summary: self.row.summary,
+            counts: self.row.counts,
+            profile: self.profile,
+        };
         if self.stale {
             map.purchases(&state, self.context);
             self.stale = false;

@@ -7,7 +7,7 @@
 use crate::customer::folded::Folded;
 use crate::customer::history::History;
 use crate::customer::summary::{Layout, Summary};
-use crate::customer::{State, Transaction};
+use crate::customer::{CustomerState, Transaction};
 use crate::event::{Millis, Profile};
 use crate::state::blocks::Blocks;
 use std::num::NonZeroU32;
@@ -49,8 +49,8 @@ impl RunningRow {
     }
 
     /// A customer with this row and profile.
-    pub(crate) fn state<'a>(&'a self, profile: Option<&'a Profile>) -> State<'a> {
-        State { summary: &self.summary, counts: &self.counts, profile }
+    pub(crate) fn state<'a>(&'a self, profile: Option<&'a Profile>) -> CustomerState<'a> {
+        CustomerState { summary: &self.summary, counts: &self.counts, profile }
     }
 
     /// This row, to be worked on.

@@ -13,7 +13,7 @@ mod oracle;
 use super::*;
 use crate::bandit::totals::Totals;
 use crate::campaign::output::Erasure;
-use crate::customer::{State, Summary, Transaction};
+use crate::customer::{CustomerState, Summary, Transaction};
 use crate::event::text::id_hash;
 use crate::event::{Profile, Purchase};
 use oracle::Oracle;

@@ -4,29 +4,22 @@
 use crate::customer::formulas::Formula::{self, AtInstant, OfProfile, Settled, Share};
 use crate::customer::formulas::flag;
 use crate::customer::summary::Layout;
+use crate::event::unlisted::List;
 use crate::settings::InputSettings;
-use Entry::{One, Shares};
+use FeatureGroup::{One, Shares};
 use std::ops::Range;
 
 /// A part of the table.
-pub(super) enum Entry {
+pub(super) enum FeatureGroup {
     /// One feature: name, formula, documentation.
     One(&'static str, Formula, &'static str),
     /// A share for every value of a list.
     Shares(List),
 }
 
-/// The lists of the settings.
-#[derive(Clone, Copy)]
-pub(super) enum List {
-    Categories,
-    Devices,
-    Payments,
-}
-
 /// The features in the order of their columns. Each is 0 where there is no purchase, unless its
 /// documentation says otherwise.
-pub(super) const TABLE: &[Entry] = &[
+pub(super) const TABLE: &[FeatureGroup] = &[
     One(
         "recency",
         AtInstant(|m| m.recency),

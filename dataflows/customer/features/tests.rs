@@ -32,7 +32,7 @@ fn with_state<T>(
     features: &Features,
     bought: &[Bought],
     profile: Option<&Profile>,
-    then: impl FnOnce(&State<'_>) -> T,
+    then: impl FnOnce(&CustomerState<'_>) -> T,
 ) -> T {
     let layout = features.layout();
     let (mut summary, mut counts) = (Summary::default(), vec![0; layout.stride()]);
@@ -40,7 +40,7 @@ fn with_state<T>(
         let purchase = Purchase::new(b.amount, b.category, b.device, b.payment, b.discount);
         layout.add(&mut summary, &mut counts, &Transaction::new(0, b.at, purchase));
     }
-    then(&State { summary: &summary, counts: &counts, profile })
+    then(&CustomerState { summary: &summary, counts: &counts, profile })
 }
 
 fn row(
@@ -77,8 +77,11 @@ fn deviation(purchases: u32, amount: u128, squares: u128) -> f64 {
     let features = defaults();
     let amount = u64::try_from(amount).expect("a total within its limit");
     let summary = Summary { purchases, amount, squares, ..Summary::default() };
-    let state =
-        State { summary: &summary, counts: &vec![0; features.layout().stride()], profile: None };
+    let state = CustomerState {
+        summary: &summary,
+        counts: &vec![0; features.layout().stride()],
+        profile: None,
+    };
     let mut values = Vec::new();
     features.row(&state, 0, None, &mut values);
     values[features.names().iter().position(|name| name == "monetary_std").expect("a feature")]

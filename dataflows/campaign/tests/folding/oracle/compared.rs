@@ -132,7 +132,8 @@ impl Oracle {
             return;
         }
         let (summary, counts) = self.sums(person, at);
-        let state = State { summary: &summary, counts: &counts, profile: person.profile_at(at) };
+        let state =
+            CustomerState { summary: &summary, counts: &counts, profile: person.profile_at(at) };
         let mut expected = Vec::new();
         self.features.row(&state, at, self.threshold(at.div_euclid(DAY)), &mut expected);
         assert_eq!(

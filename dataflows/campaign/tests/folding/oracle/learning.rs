@@ -106,7 +106,8 @@ impl Oracle {
 
     pub(super) fn context(&self, person: &Person, at: i64) -> Vec<i16> {
         let (summary, counts) = self.sums(person, at);
-        let state = State { summary: &summary, counts: &counts, profile: person.profile_at(at) };
+        let state =
+            CustomerState { summary: &summary, counts: &counts, profile: person.profile_at(at) };
         let mut context = vec![0; self.features.context().dimension()];
         self.features.context().purchases(&state, &mut context);
         self.features.context().instant(
