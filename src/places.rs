@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// A place.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct ErasurePlace {
     /// What it is.
     pub name: Cow<'static, str>,
     /// What is done there.
@@ -21,12 +21,12 @@ pub struct Place {
     /// What remains, and until when.
     pub remains: Cow<'static, str>,
     /// By what it is known that it is done.
-    pub by: By,
+    pub by: Evidence,
 }
 
 /// By what it is known that something is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum Evidence {
     /// The epoch that erases: it is committed with it, or not at all.
     Epoch,
     /// What that epoch has to publish is published.
@@ -42,17 +42,17 @@ pub enum By {
 }
 
 /// Every place of a dataflow with these tables, which has notices to publish or not.
-pub fn places(tables: &[Arc<Table>], has_notices: bool) -> Vec<Place> {
+pub fn places(tables: &[Arc<Table>], has_notices: bool) -> Vec<ErasurePlace> {
     let elsewhere = ELSEWHERE.iter().filter(|place| has_notices || place.name != PREDICTIONS);
     of_tables(tables).into_iter().chain(elsewhere.cloned()).collect()
 }
 
 /// The tables of a dataflow, those together of which the same is to be said.
-fn of_tables(tables: &[Arc<Table>]) -> Vec<Place> {
-    let mut told: Vec<(Vec<&str>, Place)> = Vec::new();
+fn of_tables(tables: &[Arc<Table>]) -> Vec<ErasurePlace> {
+    let mut told: Vec<(Vec<&str>, ErasurePlace)> = Vec::new();
     for table in tables {
         let place = of_table(table);
-        let says = |own: &Place| (&own.done, &own.remains) == (&place.done, &place.remains);
+        let says = |own: &ErasurePlace| (&own.done, &own.remains) == (&place.done, &place.remains);
         let at = told.iter().position(|(_, own)| says(own)).unwrap_or(told.len());
         if at == told.len() {
             told.push((Vec::new(), place));
@@ -61,15 +61,15 @@ fn of_tables(tables: &[Arc<Table>]) -> Vec<Place> {
         names.push(table.name);
         names.extend(matches!(table.erase, Erase::Reports { .. }).then_some(ERASED));
     }
-    let named = |(names, place): (Vec<&str>, Place)| {
+    let named = |(names, place): (Vec<&str>, ErasurePlace)| {
         let tables = if names.len() > 1 { "tables" } else { "table" };
-        Place { name: format!("{tables} `{}`", names.join("`, `")).into(), ..place }
+        ErasurePlace { name: format!("{tables} `{}`", names.join("`, `")).into(), ..place }
     };
     told.into_iter().map(named).collect()
 }
 
 /// What a table is a place of.
-fn of_table(table: &Table) -> Place {
+fn of_table(table: &Table) -> ErasurePlace {
     let (done, remains): (Cow<'static, str>, Cow<'static, str>) = match table.erase {
         Erase::Rows { .. } => (
             "rows up to the instant are deleted".into(),
@@ -100,7 +100,7 @@ fn of_table(table: &Table) -> Place {
             format!("the report: {because}").into(),
         ),
     };
-    Place { name: table.name.into(), done, remains, by: By::Epoch }
+    ErasurePlace { name: table.name.into(), done, remains, by: Evidence::Epoch }
 }
 
 /// The engine's table of who is erased, which goes with the reports.
@@ -110,22 +110,22 @@ const ERASED: &str = "erased_customers";
 const PREDICTIONS: &str = "topic `campaign-predictions`";
 
 /// Every place beside the tables of a dataflow.
-static ELSEWHERE: [Place; 15] = [
-    Place {
+static ELSEWHERE: [ErasurePlace; 15] = [
+    ErasurePlace {
         name: Cow::Borrowed("table `epochs`"),
         done: Cow::Borrowed("no row is anybody's: it tells what was read, and counts it"),
         remains: Cow::Borrowed("digests and counts of before"),
-        by: By::Epoch,
+        by: Evidence::Epoch,
     },
-    Place {
+    ErasurePlace {
         name: Cow::Borrowed(
             "table `kept_records`, without a database the folder `kept` of the journal",
         ),
         done: Cow::Borrowed("records of before go with the checkpoints that need them"),
         remains: Cow::Borrowed("a record that was kept since, until the next checkpoint"),
-        by: By::KeptRecords,
+        by: Evidence::KeptRecords,
     },
-    Place {
+    ErasurePlace {
         name: Cow::Borrowed("checkpoints and their twins"),
         done: Cow::Borrowed(
             "one without the customer is taken at once, and all older ones are removed when it \
@@ -135,41 +135,41 @@ static ELSEWHERE: [Place; 15] = [
             "number and instant of the erasure; copies that somebody made, and checkpoints of \
             other histories in the same place (`sluice checkpoint list` names them)",
         ),
-        by: By::Checkpoints,
+        by: Evidence::Checkpoints,
     },
-    Place {
+    ErasurePlace {
         name: Cow::Borrowed("folder `kind=verified` beside the checkpoints"),
         done: Cow::Borrowed(
             "what `sluice verify` has left of before is replaced by the next verification of the \
             same history",
         ),
         remains: Cow::Borrowed("rows and histories of before, until then"),
-        by: By::Verified,
+        by: Evidence::Verified,
     },
-    Place {
+    ErasurePlace {
         name: Cow::Borrowed("journal"),
         done: Cow::Borrowed("it is written anew without what was decided or could not be taken"),
         remains: Cow::Borrowed("number and instant of the erasure"),
-        by: By::Epoch,
+        by: Evidence::Epoch,
     },
-    Place {
+    ErasurePlace {
         name: Cow::Borrowed("files of changes"),
         done: Cow::Borrowed(
             "older files are written anew without the customer's rows, and with blanked dead \
             letters",
         ),
         remains: Cow::Borrowed("the report, and which rows were taken back: number and keys"),
-        by: By::Epoch,
+        by: Evidence::Epoch,
     },
-    Place {
+    ErasurePlace {
         name: Cow::Borrowed("what is owed to the topics"),
         done: Cow::Borrowed(
             "decisions are taken out and dead letters blanked before they are sent",
         ),
         remains: Cow::Borrowed("nothing"),
-        by: By::Epoch,
+        by: Evidence::Epoch,
     },
-    Place {
+    ErasurePlace {
         name: Cow::Borrowed(PREDICTIONS),
         done: Cow::Borrowed(
             "a tombstone with the customer's number as its key, and behind it the newest \
@@ -179,9 +179,9 @@ static ELSEWHERE: [Place; 15] = [
             "where `cleanup.policy` is `compact`: the tombstone, until `delete.retention.ms`; \
             else all that was published, until `retention.ms`",
         ),
-        by: By::Mark,
+        by: Evidence::Mark,
     },
-    Place {
+    ErasurePlace {
         name: Cow::Borrowed("topic `dead-letters`"),
         done: Cow::Borrowed(
             "a tombstone for each letter that was blanked, with its key `topic/partition/offset`",
@@ -190,30 +190,30 @@ static ELSEWHERE: [Place; 15] = [
             "as above; letters that name nobody, those of before this version, and without a \
             database and `files.dir` those that were published",
         ),
-        by: By::Mark,
+        by: Evidence::Mark,
     },
-    Place {
+    ErasurePlace {
         name: Cow::Borrowed("log"),
         done: Cow::Borrowed(
             "it never shows a number, nor what a record says: customers bear a pseudonym that \
             nobody can resolve",
         ),
         remains: Cow::Borrowed("nothing"),
-        by: By::Epoch,
+        by: Evidence::Epoch,
     },
-    Place {
+    ErasurePlace {
         name: Cow::Borrowed("console, `/status`, `/metrics`"),
         done: Cow::Borrowed("they show no customers; what is shown of dead letters is blanked"),
         remains: Cow::Borrowed("nothing"),
-        by: By::Epoch,
+        by: Evidence::Epoch,
     },
-    Place {
+    ErasurePlace {
         name: Cow::Borrowed("memory and temporary files of the database server"),
         done: Cow::Borrowed("nothing"),
         remains: Cow::Borrowed("what the server has not overwritten"),
-        by: By::Nobody,
+        by: Evidence::Nobody,
     },
-    Place {
+    ErasurePlace {
         name: Cow::Borrowed(
             "write-ahead log, replicas, backups of database, checkpoints and files",
         ),
@@ -222,23 +222,23 @@ static ELSEWHERE: [Place; 15] = [
             "everything of before, as long as they are kept; after restoring one, erase anew \
             whoever was erased since",
         ),
-        by: By::Nobody,
+        by: Evidence::Nobody,
     },
-    Place {
+    ErasurePlace {
         name: Cow::Borrowed("input topics and files"),
         done: Cow::Borrowed("nothing: they belong to those who fill them"),
         remains: Cow::Borrowed(
             "everything, until `retention.ms`; what a `compact` topic has of the key goes \
             with the null record that erases",
         ),
-        by: By::Nobody,
+        by: Evidence::Nobody,
     },
-    Place {
+    ErasurePlace {
         name: Cow::Borrowed(
             "folders that `sluice replay`, `generate` and `checkpoint` were told to write",
         ),
         done: Cow::Borrowed("nothing"),
         remains: Cow::Borrowed("everything: remove them"),
-        by: By::Nobody,
+        by: Evidence::Nobody,
     },
 ];

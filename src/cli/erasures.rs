@@ -9,7 +9,7 @@ use crate::config::location::Location;
 use crate::engine::opening::survey;
 use crate::engine::run::RunError;
 use crate::engine::verify::VERIFIED;
-use crate::places::{By, Place, places};
+use crate::places::{ErasurePlace, Evidence, places};
 use crate::sink::{Records, SinkError, Trouble};
 use crate::source::TopicUuids;
 use clap::Args;
@@ -91,7 +91,7 @@ struct Erasure {
 #[derive(Debug)]
 struct Standing {
     /// Every place that there is.
-    places: Vec<Place>,
+    places: Vec<ErasurePlace>,
     erasures: Vec<Erasure>,
     published: u64,
     /// The epoch of the oldest checkpoint.
@@ -130,29 +130,29 @@ impl Standing {
     }
 
     /// Why a place is not done yet.
-    fn pending(&self, place: &Place, erasure: &Erasure) -> Option<String> {
+    fn pending(&self, place: &ErasurePlace, erasure: &Erasure) -> Option<String> {
         let epoch = erasure.epoch?;
         match place.by {
-            By::Epoch | By::Nobody => None,
-            By::Mark => (self.published < epoch)
+            Evidence::Epoch | Evidence::Nobody => None,
+            Evidence::Mark => (self.published < epoch)
                 .then(|| format!("published up to epoch {} only", self.published)),
-            By::Checkpoints => self
+            Evidence::Checkpoints => self
                 .checkpoint
                 .filter(|oldest| *oldest < epoch)
                 .map(|oldest| format!("the checkpoint of epoch {oldest} is still there")),
-            By::Verified => self.verified.filter(|oldest| *oldest < epoch).map(|oldest| {
+            Evidence::Verified => self.verified.filter(|oldest| *oldest < epoch).map(|oldest| {
                 format!("that of epoch {oldest} is still there: run `sluice verify`")
             }),
-            By::KeptRecords => self
+            Evidence::KeptRecords => self
                 .kept
                 .filter(|first| *first < epoch)
                 .map(|first| format!("records of epoch {first} are still kept")),
         }
     }
 
-    fn state(&self, place: &Place, erasure: &Erasure) -> &'static str {
+    fn state(&self, place: &ErasurePlace, erasure: &Erasure) -> &'static str {
         match (place.by, self.pending(place, erasure)) {
-            (By::Nobody, _) => "not ours",
+            (Evidence::Nobody, _) => "not ours",
             (_, Some(_)) => "pending",
             (_, None) => "done",
         }
@@ -162,10 +162,10 @@ impl Standing {
         let epoch =
             erasure.epoch.map_or("long ago".to_string(), |epoch| format!("in epoch {epoch}"));
         let head = format!("customer {} erased {} {epoch}", erasure.customer, shown(erasure.until));
-        let line = |place: &Place| {
+        let line = |place: &ErasurePlace| {
             let pending =
                 self.pending(place, erasure).map_or(String::new(), |why| format!(" ({why})"));
-            let Place { name, done, remains, .. } = place;
+            let ErasurePlace { name, done, remains, .. } = place;
             format!(
                 "  {:8}  {name}: {done}{pending}; remains: {remains}",
                 self.state(place, erasure)
@@ -175,7 +175,7 @@ impl Standing {
     }
 
     fn json(&self, erasure: &Erasure) -> Value {
-        let place = |place: &Place| {
+        let place = |place: &ErasurePlace| {
             let (state, pending) = (self.state(place, erasure), self.pending(place, erasure));
             json!({
                 "place": place.name,
@@ -224,13 +224,14 @@ mod tests {
             verified: checkpoint,
             kept,
         };
-        let states = |standing: &Standing, by: By| {
+        let states = |standing: &Standing, by: Evidence| {
             let mut places = standing.places.iter();
             let place = places.find(|place| place.by == by).expect("there is one");
             (standing.state(place, &erasure), standing.state(place, &old))
         };
         let (before, after) = (standing(4, Some(4), Some(4)), standing(5, Some(5), Some(5)));
-        for by in [By::Mark, By::Checkpoints, By::Verified, By::KeptRecords] {
+        for by in [Evidence::Mark, Evidence::Checkpoints, Evidence::Verified, Evidence::KeptRecords]
+        {
             assert_eq!(
                 (states(&before, by), states(&after, by)),
                 (("pending", "done"), ("done", "done")),
@@ -238,7 +239,7 @@ mod tests {
             );
         }
         assert_eq!(
-            (states(&before, By::Epoch), states(&before, By::Nobody)),
+            (states(&before, Evidence::Epoch), states(&before, Evidence::Nobody)),
             (("done", "done"), ("not ours", "not ours"))
         );
         let text = before.text(&erasure);

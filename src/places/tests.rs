@@ -17,7 +17,7 @@ const NOBODYS: [&str; 5] =
 #[test]
 fn a_table_is_told_of_by_its_declaration_alone() {
     let tables = keyed::tables::<Arrivals>().map(Arc::new);
-    let names = |places: Vec<Place>| -> Vec<Cow<'static, str>> {
+    let names = |places: Vec<ErasurePlace>| -> Vec<Cow<'static, str>> {
         places.into_iter().map(|place| place.name).collect()
     };
     let told = names(places(&tables, false));
