@@ -1,6 +1,6 @@
 //! The table of arrivals.
 
-use crate::table::{Column, Erase, Keep, Kind, Rule, Table, Untold, When};
+use crate::table::{Column, ColumnType, Erase, Keep, Rule, Table, Untold, When};
 
 /// All that is seen of a customer follows from records of one key.
 const OF_THEIRS: &[When] = &[When::Of("customer_id")];
@@ -11,11 +11,12 @@ pub(super) fn arrivals() -> Table {
         name: "arrivals",
         help: "How often a customer came, and when first and last.",
         columns: vec![
-            Column::of("customer_id", Kind::Bigint, "Whose."),
-            Column::of("arrivals", Kind::Bigint, "How many arrivals.").untold(OF_THEIRS),
-            Column::of("first", Kind::Timestamp, "When the first was.").untold(OF_THEIRS),
-            Column::of("last", Kind::Timestamp, "When the last was.").untold(OF_THEIRS),
-            Column::of("epoch", Kind::Bigint, "The epoch that wrote it last.").untold(OF_THEIRS),
+            Column::of("customer_id", ColumnType::Bigint, "Whose."),
+            Column::of("arrivals", ColumnType::Bigint, "How many arrivals.").untold(OF_THEIRS),
+            Column::of("first", ColumnType::Timestamp, "When the first was.").untold(OF_THEIRS),
+            Column::of("last", ColumnType::Timestamp, "When the last was.").untold(OF_THEIRS),
+            Column::of("epoch", ColumnType::Bigint, "The epoch that wrote it last.")
+                .untold(OF_THEIRS),
         ],
         own: Vec::new(),
         key: &["customer_id"],

@@ -14,7 +14,7 @@ use std::fmt;
 include!(concat!(env!("OUT_DIR"), "/policies.rs"));
 
 /// A kind of policy.
-pub struct Kind {
+pub struct PolicyKind {
     /// Its name in the configuration, and in the column `policy` of decisions.
     pub name: &'static str,
     /// What it does, in a line.
@@ -51,7 +51,7 @@ pub trait Policy: Send + Sync {
 
 /// A kind is given by its name, and chosen once.
 #[derive(Clone, Copy)]
-pub struct Chosen(&'static Kind);
+pub struct Chosen(&'static PolicyKind);
 
 impl Chosen {
     /// The kind of this name, if there is one.

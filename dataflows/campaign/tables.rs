@@ -5,7 +5,7 @@ mod events;
 pub mod sums;
 
 use crate::event::tables as common;
-use crate::table::{Column, Kind, Table, When};
+use crate::table::{Column, ColumnType, Table, When};
 
 /// Names of the tables.
 pub mod name {
@@ -65,11 +65,11 @@ const LATER: &[When] = &[When::Since("epoch")];
 
 /// The column of the epoch that wrote a row last.
 fn epoch() -> Column {
-    Column::of("epoch", Kind::Bigint, "The epoch that wrote it last.")
+    Column::of("epoch", ColumnType::Bigint, "The epoch that wrote it last.")
 }
 
 fn customer() -> Column {
-    Column::of("customer_id", Kind::Bigint, "Whose.")
+    Column::of("customer_id", ColumnType::Bigint, "Whose.")
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Tables that every dataflow has: of records that could not be taken, and of erasures.
 
 use super::Rejected;
-use crate::table::{Blank, Column, Erase, Keep, Kind, Own, Rule, Table, Untold, When};
-use Kind::{Bigint, Bytes, Integer, Text, Timestamp};
+use crate::table::{Blank, Column, ColumnType, Erase, Keep, Own, Rule, Table, Untold, When};
+use ColumnType::{Bigint, Bytes, Integer, Text, Timestamp};
 
 /// The table of records that could not be taken.
 pub const DEAD_LETTERS: &str = "dead_letters";

@@ -2,7 +2,7 @@
 //! keeps it needs to know nothing of it but its declaration. Rows that come by the thousand have
 //! structures of their own, which are smaller and sorted on the worker that has them.
 
-use super::{Change, Kind, Rule, Table};
+use super::{Change, ColumnType, Rule, Table};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -96,17 +96,19 @@ impl TableRow {
 
 impl Cell {
     /// Whether a column of this type can have it.
-    fn fits(&self, kind: Kind) -> bool {
+    fn fits(&self, kind: ColumnType) -> bool {
         match (self, kind) {
-            (Cell::Whole(number), Kind::Smallint) => i16::try_from(*number).is_ok(),
-            (Cell::Whole(number), Kind::Integer | Kind::Day) => i32::try_from(*number).is_ok(),
-            (Cell::Boolean(_), Kind::Boolean)
-            | (Cell::Whole(_), Kind::Bigint | Kind::Timestamp)
-            | (Cell::Float8(_), Kind::Float8)
-            | (Cell::Text(_), Kind::Text | Kind::Decimal(_))
-            | (Cell::Bytes(_), Kind::Bytes)
-            | (Cell::Smallints(_), Kind::Smallints)
-            | (Cell::Float8s(_), Kind::Float8s) => true,
+            (Cell::Whole(number), ColumnType::Smallint) => i16::try_from(*number).is_ok(),
+            (Cell::Whole(number), ColumnType::Integer | ColumnType::Day) => {
+                i32::try_from(*number).is_ok()
+            }
+            (Cell::Boolean(_), ColumnType::Boolean)
+            | (Cell::Whole(_), ColumnType::Bigint | ColumnType::Timestamp)
+            | (Cell::Float8(_), ColumnType::Float8)
+            | (Cell::Text(_), ColumnType::Text | ColumnType::Decimal(_))
+            | (Cell::Bytes(_), ColumnType::Bytes)
+            | (Cell::Smallints(_), ColumnType::Smallints)
+            | (Cell::Float8s(_), ColumnType::Float8s) => true,
             _ => false,
         }
     }
@@ -165,10 +167,10 @@ mod tests {
             name: "counted",
             help: "How many came on a day.",
             columns: vec![
-                Column::of("day", Kind::Day, "The day."),
-                Column::of("arm", Kind::Smallint, "The arm."),
-                Column::of("customers", Kind::Bigint, "How many."),
-                Column::of("name", Kind::Text, "Its name.").or_null(),
+                Column::of("day", ColumnType::Day, "The day."),
+                Column::of("arm", ColumnType::Smallint, "The arm."),
+                Column::of("customers", ColumnType::Bigint, "How many."),
+                Column::of("name", ColumnType::Text, "Its name.").or_null(),
             ],
             own: Vec::new(),
             key: &["day", "arm"],

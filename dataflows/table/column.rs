@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 /// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnType {
     /// True or false.
     Boolean,
     /// A whole number of 16 bits.
@@ -39,7 +39,7 @@ pub struct Column {
     /// Its name; owned where it is configured.
     pub name: Cow<'static, str>,
     /// Its type.
-    pub kind: Kind,
+    pub kind: ColumnType,
     /// Whether it may be NULL.
     pub null: bool,
     /// What it is, with its unit.
@@ -62,7 +62,7 @@ pub struct Column {
 
 impl Column {
     /// One that always has a value.
-    pub fn of(name: impl Into<Cow<'static, str>>, kind: Kind, help: &'static str) -> Column {
+    pub fn of(name: impl Into<Cow<'static, str>>, kind: ColumnType, help: &'static str) -> Column {
         let (null, once, numbers, running) = (false, false, false, false);
         let (name, now, untold) = (name.into(), None, None);
         Column { name, kind, null, help, once, numbers, running, now, untold }
@@ -110,16 +110,16 @@ pub struct Own {
     /// Its name.
     pub name: &'static str,
     /// Its type.
-    pub kind: Kind,
+    pub kind: ColumnType,
     /// Whether it may be NULL.
     pub null: bool,
     /// Who fills it.
-    pub by: By,
+    pub by: Filler,
 }
 
 /// Who fills a column that no row has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum Filler {
     /// It numbers all rows as they come, and tells them apart.
     Number,
     /// The clock, when a row is written.
@@ -135,27 +135,27 @@ pub enum By {
 impl Own {
     /// The number of a row, as they come.
     pub fn number(name: &'static str) -> Own {
-        Own { name, kind: Kind::Bigint, null: false, by: By::Number }
+        Own { name, kind: ColumnType::Bigint, null: false, by: Filler::Number }
     }
 
     /// When a row was written, by the clock of the place that keeps it.
     pub fn clock(name: &'static str) -> Own {
-        Own { name, kind: Kind::Timestamp, null: false, by: By::Clock }
+        Own { name, kind: ColumnType::Timestamp, null: false, by: Filler::Clock }
     }
 
     /// What people say.
     pub fn flag(name: &'static str) -> Own {
-        Own { name, kind: Kind::Boolean, null: false, by: By::People }
+        Own { name, kind: ColumnType::Boolean, null: false, by: Filler::People }
     }
 
     /// How many rows an erasure has blanked.
     pub fn count(name: &'static str) -> Own {
-        Own { name, kind: Kind::Bigint, null: false, by: By::Count }
+        Own { name, kind: ColumnType::Bigint, null: false, by: Filler::Count }
     }
 
     /// What is measured where the row is written, where it can be: records a second since the
     /// commit before.
     pub fn measure(name: &'static str) -> Own {
-        Own { name, kind: Kind::Float8, null: true, by: By::Measure }
+        Own { name, kind: ColumnType::Float8, null: true, by: Filler::Measure }
     }
 }

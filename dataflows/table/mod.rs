@@ -13,7 +13,7 @@ mod keep;
 mod untold;
 
 pub use cells::{Cell, TableRow, TableRows};
-pub use column::{By, Column, Kind, Own};
+pub use column::{Column, ColumnType, Filler, Own};
 pub use decimal::{decimal, decimal_q16};
 pub use erase::{Blank, Erase};
 pub use keep::{Dated, Keep};
@@ -114,7 +114,7 @@ impl Table {
 
     /// The column that numbers all rows, where there is one.
     pub fn number(&self) -> Option<&'static str> {
-        self.own.iter().find(|own| own.by == By::Number).map(|own| own.name)
+        self.own.iter().find(|own| own.by == Filler::Number).map(|own| own.name)
     }
 
     /// Names of the columns that are there once a row is written.
@@ -164,8 +164,8 @@ mod tests {
             name: "visits",
             help: "A visit.",
             columns: vec![
-                Column::of("customer_id", Kind::Bigint, "Whose."),
-                Column::of("epoch", Kind::Bigint, "The epoch that wrote it."),
+                Column::of("customer_id", ColumnType::Bigint, "Whose."),
+                Column::of("epoch", ColumnType::Bigint, "The epoch that wrote it."),
             ],
             own: vec![Own::number("id")],
             key: &["customer_id"],
@@ -184,7 +184,7 @@ mod tests {
         let keyless = Table { key: &[], ..table() };
         assert!(keyless.faults()[0].contains("no key"));
         let mut adding = table();
-        adding.columns.push(Column::of("waiting", Kind::Bigint, "How many wait.").running());
+        adding.columns.push(Column::of("waiting", ColumnType::Bigint, "How many wait.").running());
         assert!(adding.faults()[0].contains("`waiting` adds up"));
         assert_eq!(Table { key: &["epoch"], ..adding }.faults(), Vec::<String>::new());
         for unknown in [

@@ -7,7 +7,7 @@ pub use filling::{MEASURE, Writing, is_direct, stages};
 pub use leaving::{Erasing, Pruning, erasing, pruning};
 
 use crate::identifiers::{quote, quote_all};
-use dataflows::table::{By, Column, Erase, Keep, Kind, Own, Table};
+use dataflows::table::{Column, ColumnType, Erase, Filler, Keep, Own, Table};
 
 /// The tables that a job has beside the declared ones, whatever dataflow it runs.
 pub const ENGINES: [&str; 8] = [
@@ -22,20 +22,20 @@ pub const ENGINES: [&str; 8] = [
 ];
 
 /// The type of a column.
-pub fn sql_type(kind: Kind) -> &'static str {
+pub fn sql_type(kind: ColumnType) -> &'static str {
     match kind {
-        Kind::Boolean => "boolean",
-        Kind::Smallint => "smallint",
-        Kind::Integer => "integer",
-        Kind::Bigint => "bigint",
-        Kind::Day => "date",
-        Kind::Float8 => "double precision",
-        Kind::Decimal(_) => "numeric",
-        Kind::Text => "text",
-        Kind::Bytes => "bytea",
-        Kind::Timestamp => "timestamp with time zone",
-        Kind::Smallints => "smallint[]",
-        Kind::Float8s => "double precision[]",
+        ColumnType::Boolean => "boolean",
+        ColumnType::Smallint => "smallint",
+        ColumnType::Integer => "integer",
+        ColumnType::Bigint => "bigint",
+        ColumnType::Day => "date",
+        ColumnType::Float8 => "double precision",
+        ColumnType::Decimal(_) => "numeric",
+        ColumnType::Text => "text",
+        ColumnType::Bytes => "bytea",
+        ColumnType::Timestamp => "timestamp with time zone",
+        ColumnType::Smallints => "smallint[]",
+        ColumnType::Float8s => "double precision[]",
     }
 }
 
@@ -54,8 +54,8 @@ pub fn select(table: &Table) -> String {
                     quote(order)
                 )
             }
-            Kind::Day => format!("{name} - date '1970-01-01'"),
-            Kind::Decimal(_) => format!("trim_scale({name})::text"),
+            ColumnType::Day => format!("{name} - date '1970-01-01'"),
+            ColumnType::Decimal(_) => format!("trim_scale({name})::text"),
             _ => name,
         }
     };
@@ -120,18 +120,18 @@ pub fn add_own(table: &Table, own: &Own) -> String {
     format!("ALTER TABLE {} ADD COLUMN {}", table.name, define_own(own))
 }
 
-fn define(name: &str, kind: Kind, null: bool) -> String {
+fn define(name: &str, kind: ColumnType, null: bool) -> String {
     format!("{} {}{}", quote(name), sql_type(kind), if null { "" } else { " NOT NULL" })
 }
 
 fn define_own(own: &Own) -> String {
     let defined = define(own.name, own.kind, own.null);
     match own.by {
-        By::Number => format!("{defined} GENERATED ALWAYS AS IDENTITY"),
-        By::Clock => format!("{defined} DEFAULT now()"),
-        By::People => format!("{defined} DEFAULT false"),
-        By::Measure => defined,
-        By::Count => format!("{defined} DEFAULT 0"),
+        Filler::Number => format!("{defined} GENERATED ALWAYS AS IDENTITY"),
+        Filler::Clock => format!("{defined} DEFAULT now()"),
+        Filler::People => format!("{defined} DEFAULT false"),
+        Filler::Measure => defined,
+        Filler::Count => format!("{defined} DEFAULT 0"),
     }
 }
 

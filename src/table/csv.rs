@@ -8,7 +8,7 @@ use super::value::show;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use csv::Writer;
-use dataflows::table::{Column, Kind};
+use dataflows::table::{Column, ColumnType};
 use std::io::{self, Write};
 
 /// A file of rows of these columns.
@@ -54,18 +54,20 @@ impl<'a, W: Write> CsvRows<'a, W> {
     }
 }
 
-fn write_cell(cell: &mut Vec<u8>, kind: Kind, bytes: &[u8]) {
+fn write_cell(cell: &mut Vec<u8>, kind: ColumnType, bytes: &[u8]) {
     match kind {
-        Kind::Text | Kind::Decimal(_) => cell.extend_from_slice(bytes),
-        Kind::Bytes => cell.extend_from_slice(BASE64_STANDARD.encode(bytes).as_bytes()),
-        Kind::Day | Kind::Timestamp => cell.extend_from_slice(show(kind, Some(bytes)).as_bytes()),
-        Kind::Float8 => real(cell, bytes),
-        Kind::Boolean
-        | Kind::Smallint
-        | Kind::Integer
-        | Kind::Bigint
-        | Kind::Smallints
-        | Kind::Float8s => write_value(cell, kind, bytes),
+        ColumnType::Text | ColumnType::Decimal(_) => cell.extend_from_slice(bytes),
+        ColumnType::Bytes => cell.extend_from_slice(BASE64_STANDARD.encode(bytes).as_bytes()),
+        ColumnType::Day | ColumnType::Timestamp => {
+            cell.extend_from_slice(show(kind, Some(bytes)).as_bytes())
+        }
+        ColumnType::Float8 => real(cell, bytes),
+        ColumnType::Boolean
+        | ColumnType::Smallint
+        | ColumnType::Integer
+        | ColumnType::Bigint
+        | ColumnType::Smallints
+        | ColumnType::Float8s => write_value(cell, kind, bytes),
     }
 }
 
@@ -83,14 +85,14 @@ mod tests {
     #[test]
     fn each_value_is_a_cell_that_reads_back() {
         let kinds = [
-            ("customer_id", Kind::Bigint),
-            ("at", Kind::Timestamp),
-            ("day", Kind::Day),
-            ("share", Kind::Float8),
-            ("note", Kind::Text),
-            ("raw", Kind::Bytes),
-            ("context", Kind::Smallints),
-            ("known", Kind::Boolean),
+            ("customer_id", ColumnType::Bigint),
+            ("at", ColumnType::Timestamp),
+            ("day", ColumnType::Day),
+            ("share", ColumnType::Float8),
+            ("note", ColumnType::Text),
+            ("raw", ColumnType::Bytes),
+            ("context", ColumnType::Smallints),
+            ("known", ColumnType::Boolean),
         ];
         let columns = kinds.map(|(name, kind)| Column::of(name, kind, "."));
         let mut out = Vec::new();

@@ -4,7 +4,7 @@ use super::packed::{ARRAY_HEADER, values};
 use super::value::{number, show};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use dataflows::table::{Kind, Table};
+use dataflows::table::{ColumnType, Table};
 use std::io::Write;
 
 /// What happened to a row.
@@ -31,7 +31,7 @@ pub fn line(
         }
     }
     for name in nulls {
-        field(out, name, Kind::Text, None);
+        field(out, name, ColumnType::Text, None);
     }
     out.extend_from_slice(b"}\n");
 }
@@ -53,7 +53,7 @@ fn begin(out: &mut Vec<u8>, table: &Table, change: &str) {
     out.push(b'"');
 }
 
-fn field(out: &mut Vec<u8>, name: &str, kind: Kind, value: Option<&[u8]>) {
+fn field(out: &mut Vec<u8>, name: &str, kind: ColumnType, value: Option<&[u8]>) {
     out.push(b',');
     text(out, name);
     out.push(b':');
@@ -64,20 +64,22 @@ fn field(out: &mut Vec<u8>, name: &str, kind: Kind, value: Option<&[u8]>) {
 }
 
 /// Writes a value that is there.
-pub(super) fn write_value(out: &mut Vec<u8>, kind: Kind, bytes: &[u8]) {
+pub(super) fn write_value(out: &mut Vec<u8>, kind: ColumnType, bytes: &[u8]) {
     match kind {
-        Kind::Boolean => out.extend_from_slice(show(kind, Some(bytes)).as_bytes()),
-        Kind::Smallint | Kind::Integer | Kind::Bigint => {
+        ColumnType::Boolean => out.extend_from_slice(show(kind, Some(bytes)).as_bytes()),
+        ColumnType::Smallint | ColumnType::Integer | ColumnType::Bigint => {
             whole(out, number(kind, bytes).unwrap_or_default())
         }
-        Kind::Day | Kind::Timestamp => text(out, &show(kind, Some(bytes))),
-        Kind::Float8 => real(out, bytes.try_into().map(f64::from_be_bytes).unwrap_or(f64::NAN)),
-        Kind::Text | Kind::Decimal(_) => text(out, &String::from_utf8_lossy(bytes)),
-        Kind::Bytes => text(out, &BASE64_STANDARD.encode(bytes)),
-        Kind::Smallints => array::<2>(out, bytes, |out, element| {
+        ColumnType::Day | ColumnType::Timestamp => text(out, &show(kind, Some(bytes))),
+        ColumnType::Float8 => {
+            real(out, bytes.try_into().map(f64::from_be_bytes).unwrap_or(f64::NAN))
+        }
+        ColumnType::Text | ColumnType::Decimal(_) => text(out, &String::from_utf8_lossy(bytes)),
+        ColumnType::Bytes => text(out, &BASE64_STANDARD.encode(bytes)),
+        ColumnType::Smallints => array::<2>(out, bytes, |out, element| {
             whole(out, i64::from(i16::from_be_bytes(element)))
         }),
-        Kind::Float8s => {
+        ColumnType::Float8s => {
             array::<8>(out, bytes, |out, element| real(out, f64::from_be_bytes(element)))
         }
     }

@@ -1,7 +1,7 @@
 //! Rows as they are held in memory: a length takes one byte for nearly every value, and an array
 //! only the bytes of its elements.
 
-use dataflows::table::{Column, Kind};
+use dataflows::table::{Column, ColumnType};
 
 /// A row's values, each as its bytes; `None`: NULL.
 pub type Values<'a> = Vec<Option<&'a [u8]>>;
@@ -24,8 +24,8 @@ pub fn pack(columns: &[Column], values: &Values<'_>) -> Box<[u8]> {
     let mut out = Vec::new();
     for (column, value) in columns.iter().zip(values) {
         match (column.kind, value) {
-            (Kind::Smallints, Some(value)) => push(&mut out, Some(&elements::<2>(value))),
-            (Kind::Float8s, Some(value)) => push(&mut out, Some(&elements::<8>(value))),
+            (ColumnType::Smallints, Some(value)) => push(&mut out, Some(&elements::<2>(value))),
+            (ColumnType::Float8s, Some(value)) => push(&mut out, Some(&elements::<8>(value))),
             (_, value) => push(&mut out, *value),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::changes::{Changes, net};
 use super::encode::CopyBuffer;
-use dataflows::table::{Cell, Change, Column, Kind, Rule, Table, TableRow};
+use dataflows::table::{Cell, Change, Column, ColumnType, Rule, Table, TableRow};
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -60,13 +60,15 @@ fn write(changes: &mut Changes, table: &Table, row: &TableRow, change: Change) {
     values.into_iter().for_each(|(column, cell)| encode(buffer, column.kind, cell));
 }
 
-fn encode(buffer: &mut CopyBuffer, kind: Kind, cell: &Cell) {
+fn encode(buffer: &mut CopyBuffer, kind: ColumnType, cell: &Cell) {
     match (cell, kind) {
         (Cell::Null, _) => buffer.null(),
         (Cell::Boolean(value), _) => buffer.boolean(*value),
-        (Cell::Whole(number), Kind::Smallint) => buffer.smallint(*number as i16),
-        (Cell::Whole(number), Kind::Integer | Kind::Day) => buffer.integer(*number as i32),
-        (Cell::Whole(instant), Kind::Timestamp) => buffer.timestamp(*instant),
+        (Cell::Whole(number), ColumnType::Smallint) => buffer.smallint(*number as i16),
+        (Cell::Whole(number), ColumnType::Integer | ColumnType::Day) => {
+            buffer.integer(*number as i32)
+        }
+        (Cell::Whole(instant), ColumnType::Timestamp) => buffer.timestamp(*instant),
         (Cell::Whole(number), _) => buffer.bigint(*number),
         (Cell::Float8(number), _) => buffer.float8(*number),
         (Cell::Text(text), _) => buffer.text(text.as_bytes()),
@@ -87,9 +89,9 @@ mod tests {
             name: "counted",
             help: "How many came on a day.",
             columns: vec![
-                Column::of("day", Kind::Day, "The day."),
-                Column::of("customers", Kind::Bigint, "How many."),
-                Column::of("mean", Kind::Float8, "How much.").or_null(),
+                Column::of("day", ColumnType::Day, "The day."),
+                Column::of("customers", ColumnType::Bigint, "How many."),
+                Column::of("mean", ColumnType::Float8, "How much.").or_null(),
             ],
             own: Vec::new(),
             key: &["day"],

@@ -2,22 +2,26 @@
 
 use super::encode::YEAR_2000;
 use crate::units::format_day;
-use dataflows::table::Kind;
+use dataflows::table::ColumnType;
 use jiff::Timestamp;
 
 /// A value as a number, if that is what its column holds.
-pub fn number(kind: Kind, value: &[u8]) -> Option<i64> {
+pub fn number(kind: ColumnType, value: &[u8]) -> Option<i64> {
     match kind {
-        Kind::Smallint => Some(i64::from(i16::from_be_bytes(value.try_into().ok()?))),
-        Kind::Integer | Kind::Day => Some(i64::from(i32::from_be_bytes(value.try_into().ok()?))),
-        Kind::Bigint | Kind::Timestamp => Some(i64::from_be_bytes(value.try_into().ok()?)),
-        Kind::Boolean
-        | Kind::Float8
-        | Kind::Decimal(_)
-        | Kind::Text
-        | Kind::Bytes
-        | Kind::Smallints
-        | Kind::Float8s => None,
+        ColumnType::Smallint => Some(i64::from(i16::from_be_bytes(value.try_into().ok()?))),
+        ColumnType::Integer | ColumnType::Day => {
+            Some(i64::from(i32::from_be_bytes(value.try_into().ok()?)))
+        }
+        ColumnType::Bigint | ColumnType::Timestamp => {
+            Some(i64::from_be_bytes(value.try_into().ok()?))
+        }
+        ColumnType::Boolean
+        | ColumnType::Float8
+        | ColumnType::Decimal(_)
+        | ColumnType::Text
+        | ColumnType::Bytes
+        | ColumnType::Smallints
+        | ColumnType::Float8s => None,
     }
 }
 
@@ -26,20 +30,22 @@ const SHOWN: usize = 120;
 const SHOWN_BYTES: usize = 16;
 
 /// A value as people read it.
-pub fn show(kind: Kind, value: Option<&[u8]>) -> String {
+pub fn show(kind: ColumnType, value: Option<&[u8]>) -> String {
     let Some(value) = value else { return "NULL".to_string() };
     let shown = match kind {
-        Kind::Boolean => value.first().map(|value| (*value != 0).to_string()),
-        Kind::Smallint | Kind::Integer | Kind::Bigint => {
+        ColumnType::Boolean => value.first().map(|value| (*value != 0).to_string()),
+        ColumnType::Smallint | ColumnType::Integer | ColumnType::Bigint => {
             number(kind, value).map(|number| number.to_string())
         }
-        Kind::Day => number(kind, value).map(|day| format_day(day as i32)),
-        Kind::Timestamp => number(kind, value).map(instant),
-        Kind::Float8 => value.try_into().ok().map(|bytes| f64::from_be_bytes(bytes).to_string()),
-        Kind::Text | Kind::Decimal(_) => Some(text(value)),
-        Kind::Bytes => None,
-        Kind::Smallints => array::<2>(value, |bytes| i16::from_be_bytes(bytes).to_string()),
-        Kind::Float8s => array::<8>(value, |bytes| f64::from_be_bytes(bytes).to_string()),
+        ColumnType::Day => number(kind, value).map(|day| format_day(day as i32)),
+        ColumnType::Timestamp => number(kind, value).map(instant),
+        ColumnType::Float8 => {
+            value.try_into().ok().map(|bytes| f64::from_be_bytes(bytes).to_string())
+        }
+        ColumnType::Text | ColumnType::Decimal(_) => Some(text(value)),
+        ColumnType::Bytes => None,
+        ColumnType::Smallints => array::<2>(value, |bytes| i16::from_be_bytes(bytes).to_string()),
+        ColumnType::Float8s => array::<8>(value, |bytes| f64::from_be_bytes(bytes).to_string()),
     };
     shown.unwrap_or_else(|| bytes(value))
 }
@@ -97,16 +103,16 @@ mod tests {
     fn values_are_shown_as_people_read_them() {
         let long = "é".repeat(SHOWN + 10);
         let shown = [
-            show(Kind::Boolean, Some(&[1])),
-            show(Kind::Smallint, Some(&[255, 254])),
-            show(Kind::Day, Some(&19_783i32.to_be_bytes())),
-            show(Kind::Timestamp, Some(&1i64.to_be_bytes())),
-            show(Kind::Timestamp, Some(&i64::MAX.to_be_bytes())),
-            show(Kind::Float8, Some(&0.1f64.to_be_bytes())),
-            show(Kind::Bytes, Some(b"ab")),
-            show(Kind::Smallints, Some(&[1, 0, 7, 255, 255])),
-            show(Kind::Bigint, Some(b"odd")),
-            show(Kind::Text, None),
+            show(ColumnType::Boolean, Some(&[1])),
+            show(ColumnType::Smallint, Some(&[255, 254])),
+            show(ColumnType::Day, Some(&19_783i32.to_be_bytes())),
+            show(ColumnType::Timestamp, Some(&1i64.to_be_bytes())),
+            show(ColumnType::Timestamp, Some(&i64::MAX.to_be_bytes())),
+            show(ColumnType::Float8, Some(&0.1f64.to_be_bytes())),
+            show(ColumnType::Bytes, Some(b"ab")),
+            show(ColumnType::Smallints, Some(&[1, 0, 7, 255, 255])),
+            show(ColumnType::Bigint, Some(b"odd")),
+            show(ColumnType::Text, None),
         ];
         assert_eq!(
             shown,
@@ -123,11 +129,11 @@ mod tests {
                 "NULL"
             ]
         );
-        let text = show(Kind::Text, Some(long.as_bytes()));
+        let text = show(ColumnType::Text, Some(long.as_bytes()));
         assert!(text.contains("and 20 more bytes") && text.len() < long.len() + 60, "{text}");
         assert_ne!(
-            show(Kind::Bytes, Some(&[0; 99])),
-            show(Kind::Bytes, Some(&[[0; 98].as_slice(), &[1]].concat())),
+            show(ColumnType::Bytes, Some(&[0; 99])),
+            show(ColumnType::Bytes, Some(&[[0; 98].as_slice(), &[1]].concat())),
             "the end differs"
         );
     }

@@ -2,8 +2,8 @@
 
 use super::{OF_THEIRS, customer, epoch, name};
 use crate::customer::features::follows_profile;
-use crate::table::{Column, Erase, Keep, Kind, Rule, Table, Untold, When};
-use Kind::{Float8, Timestamp};
+use crate::table::{Column, ColumnType, Erase, Keep, Rule, Table, Untold, When};
+use ColumnType::{Float8, Timestamp};
 
 pub(super) fn customer_features(features: &[String]) -> Table {
     let feature = |name: &String| {

@@ -2,8 +2,8 @@
 
 use super::{FEW, LATER, OF_THEIRS, customer, epoch, name};
 use crate::event::tables as common;
-use crate::table::{Column, Dated, Erase, Keep, Kind, Rule, Table, Untold, When};
-use Kind::{Bigint, Boolean, Float8, Float8s, Smallint, Smallints, Text, Timestamp};
+use crate::table::{Column, ColumnType, Dated, Erase, Keep, Rule, Table, Untold, When};
+use ColumnType::{Bigint, Boolean, Float8, Float8s, Smallint, Smallints, Text, Timestamp};
 
 /// Interactions that carry out a decision, which follows from a model.
 const DECIDED: &[When] = &[When::With("decision_key")];

@@ -2,9 +2,11 @@
 
 use super::{LATER, MANY, epoch, name};
 use crate::campaign::output::{self, ArmDay, Segment};
-use crate::table::{Cell, Column, Dated, Erase, Keep, Kind, Own, Rule, Table, TableRow, Untold};
+use crate::table::{
+    Cell, Column, ColumnType, Dated, Erase, Keep, Own, Rule, Table, TableRow, Untold,
+};
 use crate::table::{When, decimal, decimal_q16};
-use Kind::{Bigint, Boolean, Bytes, Day, Decimal, Float8, Float8s, Smallint, Text};
+use ColumnType::{Bigint, Boolean, Bytes, Day, Decimal, Float8, Float8s, Smallint, Text};
 
 /// Versions whose sums lack something of profiles.
 const LATER_VERSIONS: &[When] = &[When::Since("version")];

@@ -1,7 +1,7 @@
 //! Every key with its default and its comment: `default.toml`, and in it what policies say of
 //! themselves and of what they may be told.
 
-use dataflows::bandit::policy::{Chosen, KINDS, Kind, declared};
+use dataflows::bandit::policy::{Chosen, KINDS, PolicyKind, declared};
 use std::fmt::Write;
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ pub static DEFAULTS: LazyLock<String> =
 /// The key of the policy, and those of what policies may be told.
 fn policies() -> String {
     let mut text = comment("How an arm is chosen:");
-    for Kind { name, help, source, .. } in KINDS {
+    for PolicyKind { name, help, source, .. } in KINDS {
         text += &comment(&format!("- {name:?}: {help} ({source})."));
     }
     let _ = writeln!(text, "policy = {:?}", Chosen::default().name());

@@ -10,7 +10,7 @@ use crate::table::Changes;
 use crate::table::encode::microseconds;
 use crate::table::json::{INSERT, UPDATE, gone, line};
 use crate::table::value::show;
-use dataflows::table::{Kind, Rule, Table};
+use dataflows::table::{ColumnType, Rule, Table};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -56,8 +56,9 @@ impl LineWriter {
     /// As `sluice replay --epochs` reads it.
     fn epoch(&mut self, head: Essentials<'_>, history: Link) {
         let Essentials { epoch, closed, counts, digest, topic_ids, chain, .. } = head;
-        let watermark =
-            closed.watermark.map(|at| show(Kind::Timestamp, Some(&microseconds(at).to_be_bytes())));
+        let watermark = closed
+            .watermark
+            .map(|at| show(ColumnType::Timestamp, Some(&microseconds(at).to_be_bytes())));
         let values = [
             ("table", json!("epochs")),
             ("change", json!(INSERT)),

@@ -7,7 +7,7 @@
 
 use crate::table::value::number;
 use dataflows::event::CustomerId;
-use dataflows::table::{Kind, Table, When};
+use dataflows::table::{ColumnType, Table, When};
 use std::collections::BTreeSet;
 
 /// What cannot be told.
@@ -70,7 +70,7 @@ impl Doubt {
 
 impl<'a> Row<'a> {
     /// What is in a column, with its type; `None`: NULL.
-    fn value(&self, column: &str) -> Option<(Kind, &'a [u8])> {
+    fn value(&self, column: &str) -> Option<(ColumnType, &'a [u8])> {
         let place = self.table.place(column)?;
         let value = self.values.get(place).copied().flatten()?;
         Some((self.table.columns[place].kind, value))

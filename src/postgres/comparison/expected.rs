@@ -16,7 +16,7 @@ use crate::postgres::transaction::PRUNE_EVERY;
 use crate::sink::gathered::{ErasedCustomer, Gathered};
 use crate::sink::rows::EpochRows;
 use crate::table::value::number;
-use dataflows::table::{Erase, Keep, Kind, Table};
+use dataflows::table::{ColumnType, Erase, Keep, Table};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -185,7 +185,7 @@ impl Expected {
             let epoch = declared.epoch().and_then(|epoch| declared.place(epoch));
             let is_fresh = |values: &[Option<&[u8]>]| {
                 let epoch = epoch.and_then(|place| values[place]);
-                epoch.and_then(|epoch| number(Kind::Bigint, epoch)) >= Some(fresh)
+                epoch.and_then(|epoch| number(ColumnType::Bigint, epoch)) >= Some(fresh)
             };
             table.finish(&mut findings, doubt, |values| !goes || is_fresh(values));
             all.push(findings);

@@ -3,7 +3,7 @@
 use crate::postgres::error::PostgresError;
 use crate::postgres::settings::PostgresSettings;
 use crate::postgres::tables::sql_type;
-use dataflows::table::{Keep, Kind};
+use dataflows::table::{ColumnType, Keep};
 use postgres::Client;
 use std::collections::BTreeSet;
 
@@ -45,7 +45,7 @@ impl Kept {
             fresh: or_none(row.get(0)).min(i64::MAX as u64),
             attributed_after: row.get::<_, Option<i64>>(1).map_or(0, |epoch| epoch as u64),
         };
-        let number = sql_type(Kind::Bigint);
+        let number = sql_type(ColumnType::Bigint);
         for table in settings.wording.tables() {
             let name = table.name;
             match table.keep {

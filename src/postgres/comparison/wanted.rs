@@ -13,7 +13,7 @@ use crate::table::Changes;
 use crate::table::packed::{Values, join, pack, unpack, values};
 use crate::table::value::number;
 use dataflows::event::CustomerId;
-use dataflows::table::{Kind, Rule, Table};
+use dataflows::table::{ColumnType, Rule, Table};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -229,10 +229,10 @@ const UNKNOWN: &[u8] = b"\xff";
 /// The same, in a row that may have gone with the epochs that are not kept.
 const UNKNOWN_IF_THERE: &[u8] = b"\xfe";
 
-fn nth(kind: Kind, packed: &[u8], column: usize) -> Option<i64> {
+fn nth(kind: ColumnType, packed: &[u8], column: usize) -> Option<i64> {
     unpack(packed).nth(column).flatten().and_then(|value| number(kind, value))
 }
 
-fn is_gone(kind: Kind, packed: &[u8], column: usize, through: u64) -> bool {
+fn is_gone(kind: ColumnType, packed: &[u8], column: usize, through: u64) -> bool {
     nth(kind, packed, column).is_some_and(|value| value <= through as i64)
 }

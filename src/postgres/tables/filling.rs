@@ -2,7 +2,7 @@
 
 use super::{assigned, sql_type};
 use crate::identifiers::{quote, quote_all};
-use dataflows::table::{By, Column, Kind, Rule, Table};
+use dataflows::table::{Column, ColumnType, Filler, Rule, Table};
 
 /// What stands in a statement for what its writer has measured.
 pub const MEASURE: &str = ":measure";
@@ -93,8 +93,8 @@ fn insert(table: &Table) -> String {
     let values = table.written().map(|column| out_of_stage(table, column));
     let values = values.collect::<Vec<_>>().join(", ");
     let measures: String =
-        owned(table, By::Measure).map(|own| format!(", {}", quote(own))).collect();
-    let measured: String = owned(table, By::Measure).map(|_| format!(", {MEASURE}")).collect();
+        owned(table, Filler::Measure).map(|own| format!(", {}", quote(own))).collect();
+    let measured: String = owned(table, Filler::Measure).map(|_| format!(", {MEASURE}")).collect();
     format!(
         "INSERT INTO {name} ({columns}{measures}) SELECT {values}{measured} FROM staged_{name} s"
     )
@@ -111,7 +111,7 @@ fn conflict(table: &Table) -> String {
         Rule::Stays | Rule::Agrees => " ON CONFLICT DO NOTHING".to_string(),
         Rule::Changes { .. } | Rule::Replaces { .. } => {
             let rest = table.names().filter(|name| !table.is_key(name));
-            let all = rest.chain(owned(table, By::Measure)).chain(owned(table, By::Clock));
+            let all = rest.chain(owned(table, Filler::Measure)).chain(owned(table, Filler::Clock));
             let excluded = assigned(all.map(|name| {
                 let name = quote(name);
                 (name.clone(), format!("excluded.{name}"))
@@ -125,15 +125,15 @@ fn conflict(table: &Table) -> String {
 }
 
 /// The columns that no row has, of those whom these fill.
-fn owned(table: &Table, by: By) -> impl Iterator<Item = &str> {
+fn owned(table: &Table, by: Filler) -> impl Iterator<Item = &str> {
     table.own.iter().filter(move |own| own.by == by).map(|own| own.name)
 }
 
 /// The type of a column in which rows wait as they are encoded.
-fn stage_type(kind: Kind) -> &'static str {
+fn stage_type(kind: ColumnType) -> &'static str {
     match kind {
-        Kind::Day => "integer",
-        Kind::Decimal(_) => "text",
+        ColumnType::Day => "integer",
+        ColumnType::Decimal(_) => "text",
         other => sql_type(other),
     }
 }
@@ -144,9 +144,9 @@ fn out_of_stage(table: &Table, column: &Column) -> String {
     let waiting = format!("s.{name}");
     match column.kind {
         _ if column.running => before(table, &name, &waiting),
-        Kind::Day => format!("date '1970-01-01' + {waiting}"),
-        Kind::Decimal(None) => format!("{waiting}::numeric"),
-        Kind::Decimal(Some(decimals)) => format!("round({waiting}::numeric, {decimals})"),
+        ColumnType::Day => format!("date '1970-01-01' + {waiting}"),
+        ColumnType::Decimal(None) => format!("{waiting}::numeric"),
+        ColumnType::Decimal(Some(decimals)) => format!("round({waiting}::numeric, {decimals})"),
         _ => waiting,
     }
 }

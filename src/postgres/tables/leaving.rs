@@ -2,7 +2,7 @@
 
 use super::assigned;
 use crate::identifiers::{quote, quote_all};
-use dataflows::table::{Blank, By, Erase, Keep, Table};
+use dataflows::table::{Blank, Erase, Filler, Keep, Table};
 
 /// What an erasure does to the rows of a customer that are there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub fn erasing(table: &Table) -> Option<Erasing> {
     match table.erase {
         Erase::Nobody { .. } | Erase::Rows { instant: None, .. } => None,
         Erase::Reports { customer, instant, .. } => {
-            let count = table.own.iter().find(|own| own.by == By::Count)?.name;
+            let count = table.own.iter().find(|own| own.by == Filler::Count)?.name;
             let (number, epoch) = (table.number()?, table.epoch()?);
             // Of those that are alike the first has found whatever was to be blanked.
             Some(Erasing::Count(format!(

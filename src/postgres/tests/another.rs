@@ -15,7 +15,7 @@ use crate::table::Changes;
 use dataflows::campaign::output::Counts;
 use dataflows::epoch::Closed;
 use dataflows::event::tables::{DEAD_LETTERS, ERASURES, dead_letters, erasures};
-use dataflows::table::{Column, Erase, Keep, Kind, Rule, Table, Untold};
+use dataflows::table::{Column, ColumnType, Erase, Keep, Rule, Table, Untold};
 use std::any::Any;
 use std::collections::BTreeMap;
 
@@ -82,13 +82,13 @@ impl Wording for VisitsWording {
     }
 
     fn tables(&self) -> Vec<Arc<Table>> {
-        let epoch = || Column::of("epoch", Kind::Bigint, "The epoch that wrote it last.");
+        let epoch = || Column::of("epoch", ColumnType::Bigint, "The epoch that wrote it last.");
         let visits = Table {
             name: "visits",
             help: "How often a customer came.",
             columns: vec![
-                Column::of("customer_id", Kind::Bigint, "Whose."),
-                Column::of("visits", Kind::Bigint, "How often."),
+                Column::of("customer_id", ColumnType::Bigint, "Whose."),
+                Column::of("visits", ColumnType::Bigint, "How often."),
                 epoch(),
             ],
             own: Vec::new(),
@@ -101,7 +101,10 @@ impl Wording for VisitsWording {
         let totals = Table {
             name: "totals",
             help: "What the epochs come to.",
-            columns: vec![epoch(), Column::of("seen", Kind::Bigint, "Rows so far.").running()],
+            columns: vec![
+                epoch(),
+                Column::of("seen", ColumnType::Bigint, "Rows so far.").running(),
+            ],
             own: Vec::new(),
             key: &["epoch"],
             rule: Rule::Replaces { counts: None },
@@ -109,7 +112,7 @@ impl Wording for VisitsWording {
             erase: Erase::Nobody { because: "it counts" },
             untold: Untold::NONE,
         };
-        let events = Column::of("events", Kind::Bigint, "How many went.");
+        let events = Column::of("events", ColumnType::Bigint, "How many went.");
         let all = [visits, totals, erasures(vec![events], "events"), dead_letters()];
         all.into_iter().map(Arc::new).collect()
     }

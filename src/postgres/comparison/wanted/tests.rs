@@ -44,10 +44,10 @@ fn compare(mut table: Wanted, found: &CopyBuffer) -> Vec<Named> {
 
 fn table(of: &[(i64, &str, &[i16], Option<f64>)]) -> Wanted {
     let columns = vec![
-        Column::of("customer_id", Kind::Bigint, ""),
-        Column::of("name", Kind::Text, ""),
-        Column::of("context", Kind::Smallints, "").once(),
-        Column::of("reward", Kind::Float8, ""),
+        Column::of("customer_id", ColumnType::Bigint, ""),
+        Column::of("name", ColumnType::Text, ""),
+        Column::of("context", ColumnType::Smallints, "").once(),
+        Column::of("reward", ColumnType::Float8, ""),
     ];
     let mut table = Wanted::new(declared(columns, &["customer_id", "name"]));
     rows(of).each_row().for_each(|row| table.put(row));
@@ -113,10 +113,10 @@ fn rows_are_updated_kept_removed_and_emptied() {
 /// A table of epochs, and its rows: customer, name, instant and epoch.
 fn dated(of: &[(i64, &str, i64, i64)]) -> (Wanted, CopyBuffer) {
     let columns = vec![
-        Column::of("customer_id", Kind::Bigint, ""),
-        Column::of("name", Kind::Text, "").once(),
-        Column::of("ts", Kind::Bigint, ""),
-        Column::of("epoch", Kind::Bigint, ""),
+        Column::of("customer_id", ColumnType::Bigint, ""),
+        Column::of("name", ColumnType::Text, "").once(),
+        Column::of("ts", ColumnType::Bigint, ""),
+        Column::of("epoch", ColumnType::Bigint, ""),
     ];
     let mut buffer = CopyBuffer::default();
     for (customer, name, at, epoch) in of {
