@@ -3,7 +3,7 @@
 use super::error::VerifyError;
 use crate::checkpoint::{Checkpoints, Manifest};
 use crate::hexadecimal::hexadecimal;
-use crate::postgres::comparison::{Blocks, Expected, Recorded, Standing, stored};
+use crate::postgres::comparison::{EpochBlocks, Expected, Recorded, Standing, stored};
 use dataflows::codec::Aligned;
 
 /// Who has left what a verification goes on from.
@@ -125,7 +125,7 @@ impl<S> Basis<S> {
         &self,
         expected: &mut Expected,
         pending: i64,
-    ) -> Result<Option<Blocks>, VerifyError> {
+    ) -> Result<Option<EpochBlocks>, VerifyError> {
         if self.left == Left::Job {
             expected.trust(self.epoch(), pending);
             return Ok(None);

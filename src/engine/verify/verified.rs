@@ -14,7 +14,7 @@ use crate::engine::gather::{Checkpointing, Gather};
 use crate::engine::saving::Resumption;
 use crate::engine::schedule::Schedule;
 use crate::fingerprint::Fingerprint;
-use crate::postgres::comparison::{Blocks, Expected, Recorded, stored};
+use crate::postgres::comparison::{EpochBlocks, Expected, Recorded, stored};
 use crate::sink::Link;
 use crate::sink::following::Follow;
 use dataflows::source::Save;
@@ -157,7 +157,7 @@ impl Leaving {
 
     /// Hands over what the tables must hold after the epoch; it does not count before it is
     /// [`keep`](Leaving::keep) that says so.
-    pub fn hand(&self, epoch: u64, expected: &Expected, blocks: &Blocks) {
+    pub fn hand(&self, epoch: u64, expected: &Expected, blocks: &EpochBlocks) {
         let (intake, saved) = (self.saver.intake(), self.saver.saved());
         let mut number = 0;
         stored::store(expected, blocks, |bytes| {

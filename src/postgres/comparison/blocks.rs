@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// The blocks, by their number: epoch `n` is in block `n / BLOCK`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Blocks(BTreeMap<u64, Block>);
+pub struct EpochBlocks(BTreeMap<u64, Block>);
 
 /// The epochs of a block.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ struct Block {
     sum: [u64; 2],
 }
 
-impl Blocks {
+impl EpochBlocks {
     /// Takes in an epoch, in any order.
     pub fn add(&mut self, recorded: &Recorded) {
         let text =
@@ -37,7 +37,7 @@ impl Blocks {
     }
 
     /// Names the blocks that are not there as they were, of those that have no epoch up to `gone`.
-    pub fn compare(&self, found: &Blocks, gone: u64, findings: &mut Findings) {
+    pub fn compare(&self, found: &EpochBlocks, gone: u64, findings: &mut Findings) {
         let numbers =
             self.0.keys().chain(found.0.keys().filter(|number| !self.0.contains_key(number)));
         for number in numbers.filter(|number| **number * BLOCK > gone || gone == 0) {
@@ -93,7 +93,7 @@ mod tests {
     fn differing(change: impl FnOnce(&mut Vec<Recorded>), gone: u64) -> Vec<String> {
         let mut epochs: Vec<Recorded> = (1..=2 * BLOCK + 5).map(recorded).collect();
         let blocks = |epochs: &[Recorded]| {
-            let mut blocks = Blocks::default();
+            let mut blocks = EpochBlocks::default();
             epochs.iter().for_each(|recorded| blocks.add(recorded));
             blocks
         };

@@ -33,7 +33,7 @@ pub enum What<'a> {
 }
 
 /// A row: as it is there, or where it is not, as it was computed again.
-pub struct Row<'a> {
+pub struct DoubtedRow<'a> {
     /// Its table.
     pub table: &'a Table,
     /// Its values.
@@ -42,7 +42,7 @@ pub struct Row<'a> {
 
 impl Doubt {
     /// Whether it cannot be told what should be there instead.
-    pub fn covers(&self, row: &Row<'_>, what: What<'_>) -> bool {
+    pub fn covers(&self, row: &DoubtedRow<'_>, what: What<'_>) -> bool {
         let untold = match what {
             What::Column(name) => row.table.place(name).and_then(|at| row.table.columns[at].untold),
             What::Surplus => row.table.untold.surplus,
@@ -51,7 +51,7 @@ impl Doubt {
         untold.is_some_and(|all| all.iter().all(|when| self.holds(row, *when)))
     }
 
-    fn holds(&self, row: &Row<'_>, when: When) -> bool {
+    fn holds(&self, row: &DoubtedRow<'_>, when: When) -> bool {
         let value = row.value(when.column());
         let number = value.and_then(|(kind, value)| number(kind, value));
         match when {
@@ -68,7 +68,7 @@ impl Doubt {
     }
 }
 
-impl<'a> Row<'a> {
+impl<'a> DoubtedRow<'a> {
     /// What is in a column, with its type; `None`: NULL.
     fn value(&self, column: &str) -> Option<(ColumnType, &'a [u8])> {
         let place = self.table.place(column)?;
@@ -94,7 +94,7 @@ mod tests {
             _ => None,
         };
         let values: Vec<_> = table.columns.iter().map(|column| value(&column.name)).collect();
-        doubt.covers(&Row { table, values: &values }, what)
+        doubt.covers(&DoubtedRow { table, values: &values }, what)
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod tests;
 
 use super::difference::Findings;
 use super::doubt::Doubt;
-use super::kept::Kept;
+use super::kept::Retained;
 use super::trust::Trust;
 use super::wanted::{Key, Wanted};
 use crate::postgres::error::PostgresError;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// The tables as they must be.
 pub struct Expected {
     settings: PostgresSettings,
-    kept: Kept,
+    kept: Retained,
     rows: EpochRows,
     /// Interactions that wait: changes of all epochs so far.
     pending: i64,
@@ -34,7 +34,7 @@ pub struct Expected {
 
 impl Expected {
     /// Nothing committed yet.
-    pub fn new(settings: &PostgresSettings, kept: Kept) -> Self {
+    pub fn new(settings: &PostgresSettings, kept: Retained) -> Self {
         let wording = Arc::clone(&settings.wording);
         Expected {
             kept,
@@ -142,7 +142,7 @@ impl Expected {
 
     /// Whether rows of an epoch that go by their days may still be there.
     fn may_be_there(&self, epoch: u64) -> bool {
-        let Kept { first, fresh, attributed_after, .. } = self.kept;
+        let Retained { first, fresh, attributed_after, .. } = self.kept;
         epoch >= fresh.min(first) && epoch > attributed_after
     }
 

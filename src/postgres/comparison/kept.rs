@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 /// What is known beforehand of the rows that are deleted in time, so that nothing is held that
 /// nobody will ask for.
 #[derive(Clone, Debug, Default)]
-pub struct Kept {
+pub struct Retained {
     /// Versions that are there, each with what it is one of: a pinned one may be older than those
     /// that must be kept.
     pub versions: BTreeSet<(i64, i64)>,
@@ -23,12 +23,15 @@ pub struct Kept {
     pub attributed_after: u64,
 }
 
-impl Kept {
+impl Retained {
     /// What is there.
     ///
     /// # Errors
     /// That of a statement.
-    pub fn read(client: &mut Client, settings: &PostgresSettings) -> Result<Kept, PostgresError> {
+    pub fn read(
+        client: &mut Client,
+        settings: &PostgresSettings,
+    ) -> Result<Retained, PostgresError> {
         let failed = || PostgresError::statement("tell what is kept");
         let row = client
             .query_one(
@@ -39,7 +42,7 @@ impl Kept {
             )
             .map_err(failed())?;
         let or_none = |epoch: Option<i64>| epoch.map_or(u64::MAX, |epoch| epoch.max(0) as u64);
-        let mut kept = Kept {
+        let mut kept = Retained {
             versions: BTreeSet::new(),
             first: u64::MAX,
             fresh: or_none(row.get(0)).min(i64::MAX as u64),

@@ -16,7 +16,7 @@ pub mod stored;
 pub mod trust;
 pub mod wanted;
 
-pub use blocks::Blocks;
+pub use blocks::EpochBlocks;
 pub use difference::{Difference, Findings};
 pub use doubt::Doubt;
 pub use expected::Expected;

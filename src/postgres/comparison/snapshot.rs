@@ -4,12 +4,12 @@
 //! the rows beside it always agree. The transaction takes no lock that a writer waits for; while it
 //! is open, though, the server keeps the old versions of rows.
 
-use super::blocks::Blocks;
+use super::blocks::EpochBlocks;
 use super::copied::CopyRows;
 use super::difference::Findings;
 use super::doubt::Doubt;
 use super::expected::Expected;
-use super::kept::Kept;
+use super::kept::Retained;
 use super::wanted::Wanted;
 use crate::postgres::encode::{Timestamp, broken_off};
 use crate::postgres::error::PostgresError;
@@ -73,7 +73,7 @@ pub struct Standing {
     /// The settings that its epochs were computed with, as far as they were recorded.
     pub applied: AppliedSettings,
     /// The epochs up to the one that was verified before.
-    pub seen: Seen,
+    pub seen: VerifiedEpochs,
     /// Those after it, in order.
     pub epochs: Vec<Recorded>,
     /// The customers that its epochs have erased, each with its epoch and up to an instant: the
@@ -82,16 +82,16 @@ pub struct Standing {
     /// The offsets that it has gone on behind without having read them.
     pub losses: Vec<Loss>,
     /// What of tables that forget is there.
-    pub kept: Kept,
+    pub kept: Retained,
 }
 
 /// Recorded epochs up to one that was verified before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct VerifiedEpochs {
     /// That epoch; 0 where none was.
     pub through: u64,
     /// They are as their blocks say.
-    pub blocks: Blocks,
+    pub blocks: EpochBlocks,
     /// That epoch as it is recorded now; `None`: it is not.
     pub last: Option<Recorded>,
 }
@@ -181,7 +181,7 @@ impl Snapshot {
         let losses = recorded::losses(client, settings)?;
         let applied = applied::read(client, &settings.job)?;
         let (seen, epochs) = self.epochs(verified)?;
-        let kept = Kept::read(&mut self.client, &self.settings)?;
+        let kept = Retained::read(&mut self.client, &self.settings)?;
         Ok(Standing {
             progress,
             starts,
@@ -197,7 +197,7 @@ impl Snapshot {
     }
 
     /// Of the epochs that were verified only their blocks stay in memory.
-    fn epochs(&mut self, verified: u64) -> Result<(Seen, Vec<Recorded>), PostgresError> {
+    fn epochs(&mut self, verified: u64) -> Result<(VerifiedEpochs, Vec<Recorded>), PostgresError> {
         let Snapshot { client, settings } = self;
         let failed = || PostgresError::statement("read the recorded epochs");
         let tables = settings.wording.tables();
@@ -238,7 +238,8 @@ impl Snapshot {
                 gone,
             })
         };
-        let (mut seen, mut epochs) = (Seen { through: verified, ..Seen::default() }, Vec::new());
+        let (mut seen, mut epochs) =
+            (VerifiedEpochs { through: verified, ..VerifiedEpochs::default() }, Vec::new());
         while let Some(row) = rows.next().map_err(failed())? {
             let recorded = read(&row)?;
             if recorded.epoch > verified {

@@ -3,7 +3,7 @@
 //!
 //! It goes in pieces. The first says what is in the others; each of these has rows of one table.
 
-use super::blocks::Blocks;
+use super::blocks::EpochBlocks;
 use super::expected::Expected;
 use super::trust::Trust;
 use super::wanted::{Key, Wanted};
@@ -30,14 +30,14 @@ struct Head {
     /// Interactions that wait.
     pending: i64,
     /// The epochs that were recorded by then.
-    blocks: Blocks,
+    blocks: EpochBlocks,
     /// What of each table is taken on trust.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     trust: BTreeMap<String, Trust>,
 }
 
 /// Gives what `expected` holds, and these epochs, piece by piece.
-pub fn store(expected: &Expected, blocks: &Blocks, mut give: impl FnMut(Vec<u8>)) {
+pub fn store(expected: &Expected, blocks: &EpochBlocks, mut give: impl FnMut(Vec<u8>)) {
     let on_trust = expected
         .tables()
         .iter()
@@ -83,7 +83,7 @@ pub fn store(expected: &Expected, blocks: &Blocks, mut give: impl FnMut(Vec<u8>)
 pub fn restore<P: Deref<Target = [u8]>, E>(
     expected: &mut Expected,
     pieces: impl Iterator<Item = Result<P, E>>,
-) -> Result<Result<Blocks, String>, E> {
+) -> Result<Result<EpochBlocks, String>, E> {
     let mut blocks = None;
     for piece in pieces {
         let piece = piece?;
@@ -121,7 +121,7 @@ fn read_head(piece: &[u8]) -> Result<Head, String> {
     }
 }
 
-fn take_head(expected: &mut Expected, piece: &[u8]) -> Result<Blocks, String> {
+fn take_head(expected: &mut Expected, piece: &[u8]) -> Result<EpochBlocks, String> {
     let mut head = read_head(piece)?;
     if head.features != expected.configured() {
         return Err("the table of features had other columns".to_string());
@@ -166,7 +166,7 @@ mod tests {
     use crate::campaign::results::EpochResults;
     use crate::postgres::PostgresSettings;
     use crate::postgres::comparison::Findings;
-    use crate::postgres::comparison::kept::Kept;
+    use crate::postgres::comparison::kept::Retained;
     use crate::postgres::tests::of_campaign;
     use dataflows::campaign::output::{ArmDay, Change, FeatureRow, FeatureRows};
     use std::convert::Infallible;
@@ -179,7 +179,7 @@ mod tests {
 
     /// So many customers, and a day of an arm.
     fn expected(customers: i64) -> Expected {
-        let mut expected = Expected::new(&settings(&["monetary"]), Kept::default());
+        let mut expected = Expected::new(&settings(&["monetary"]), Retained::default());
         let row = |customer| FeatureRow {
             change: Change::Insert,
             customer,
@@ -199,12 +199,12 @@ mod tests {
 
     fn stored(expected: &Expected) -> Vec<Vec<u8>> {
         let mut pieces = Vec::new();
-        store(expected, &Blocks::default(), |piece| pieces.push(piece));
+        store(expected, &EpochBlocks::default(), |piece| pieces.push(piece));
         pieces
     }
 
     fn restored(features: &[&str], pieces: &[Vec<u8>]) -> Result<Expected, String> {
-        let mut expected = Expected::new(&settings(features), Kept::default());
+        let mut expected = Expected::new(&settings(features), Retained::default());
         let pieces = pieces.iter().cloned().map(Ok::<_, Infallible>);
         restore(&mut expected, pieces).expect("infallible").map(|_| expected)
     }
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_on_trust_stays_so_and_is_of_a_form_of_its_own() {
-        let mut own = Expected::new(&settings(&["monetary"]), Kept::default());
+        let mut own = Expected::new(&settings(&["monetary"]), Retained::default());
         own.trust(7, 3);
         let pieces = stored(&own);
         let again = restored(&["monetary"], &pieces).expect("it is taken up");

@@ -2,7 +2,7 @@
 //! expects.
 
 use super::*;
-use crate::postgres::comparison::kept::Kept;
+use crate::postgres::comparison::kept::Retained;
 use crate::postgres::comparison::{Expected, Snapshot};
 use crate::postgres::retention::{Ages, Gone};
 use std::collections::BTreeMap;
@@ -92,7 +92,7 @@ fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
     assert_eq!(database.text(by_epoch), "false", "what is kept for ever needs no index");
     let mut writer = Writer::open(settings.clone()).unwrap();
     assert_eq!(database.text(by_epoch), "true");
-    let mut expected = Expected::new(&settings, Kept::default());
+    let mut expected = Expected::new(&settings, Retained::default());
     let (mut known, mut corrected) = (Known::new(), 0);
     let mut next = dice(7);
     for number in 1..=300 {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::campaign::results::EpochResults;
-use crate::postgres::comparison::snapshot::Seen;
+use crate::postgres::comparison::snapshot::VerifiedEpochs;
 use crate::sink::gathered::Gathered;
 use crate::sink::{Genesis, Progress};
 use dataflows::campaign::output::{Count, Counts};
@@ -16,7 +16,7 @@ fn standing(progress: Progress, history: Genesis, epochs: Vec<Recorded>) -> Stan
         starts: None,
         history,
         topic_ids: Default::default(),
-        seen: Seen::default(),
+        seen: VerifiedEpochs::default(),
         applied: Default::default(),
         epochs,
         erasures: Vec::new(),

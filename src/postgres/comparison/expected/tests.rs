@@ -11,7 +11,7 @@ use dataflows::campaign::output::{
 use dataflows::campaign::tables::name;
 use dataflows::event::{Millis, Place, Reason, Rejected, Topic, Whose};
 
-fn expected(keep: u32, kept: Kept) -> Expected {
+fn expected(keep: u32, kept: Retained) -> Expected {
     Expected::new(&PostgresSettings { keep_model_versions: keep, ..of_campaign(|_| {}) }, kept)
 }
 
@@ -32,7 +32,7 @@ fn versions(expected: &Expected) -> Vec<(i64, i64)> {
 
 #[test]
 fn versions_go_as_the_writer_deletes_them() {
-    let kept = Kept { versions: BTreeSet::from([(3, 0)]), ..Kept::default() };
+    let kept = Retained { versions: BTreeSet::from([(3, 0)]), ..Retained::default() };
     let mut expected = expected(2, kept);
     for epoch in 1..=PRUNE_EVERY {
         let results = if epoch == 1 { learned(1, 1) } else { learned(epoch, 0) };
@@ -57,7 +57,7 @@ fn decided(customer: i64, key: u64, timestamp: Millis) -> Decision {
 
 #[test]
 fn an_erasure_takes_decisions_up_to_its_instant_and_rows_of_folded_interactions() {
-    let mut own = expected(10, Kept::default());
+    let mut own = expected(10, Retained::default());
     let decisions =
         vec![decided(1, 1, 100), decided(1, 2, 101), decided(1, 3, 110), decided(2, 1, 100)];
     let contact = |customer, timestamp| InteractionRow {
@@ -120,7 +120,7 @@ fn an_erasure_takes_decisions_up_to_its_instant_and_rows_of_folded_interactions(
 
 #[test]
 fn rows_with_nothing_in_them_are_none() {
-    let mut own = expected(10, Kept::default());
+    let mut own = expected(10, Retained::default());
     let day = |interactions| ArmDay { day: 1, arm: 0, interactions, responses: 0, reward: 0 };
     let segment = |customers| Segment { flags: 5, customers, amount: 7 };
     own.fold(&EpochResults {

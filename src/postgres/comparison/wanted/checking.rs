@@ -2,7 +2,7 @@
 
 use super::{UNKNOWN, UNKNOWN_IF_THERE, Wanted};
 use crate::postgres::comparison::difference::Findings;
-use crate::postgres::comparison::doubt::{Doubt, Row, What};
+use crate::postgres::comparison::doubt::{Doubt, DoubtedRow, What};
 use crate::table::packed::{pack, unpack, values};
 use crate::table::value::show;
 use dataflows::table::Column;
@@ -18,7 +18,7 @@ impl Wanted {
         let unpacked: Vec<_> = unpack(&found).collect();
         let is_untold = |what: What<'_>| {
             doubt.is_some_and(|doubt| {
-                doubt.covers(&Row { table: &self.table, values: &unpacked }, what)
+                doubt.covers(&DoubtedRow { table: &self.table, values: &unpacked }, what)
             })
         };
         let standing = self.rows.remove(&key);
@@ -76,7 +76,7 @@ impl Wanted {
             }
             let is_untold = || {
                 doubt.is_some_and(|doubt| {
-                    doubt.covers(&Row { table: &self.table, values: &values }, What::Missing)
+                    doubt.covers(&DoubtedRow { table: &self.table, values: &values }, What::Missing)
                 })
             };
             if must_be_there(&values) && is_untold() {
