@@ -13,7 +13,7 @@ use crate::state::turns::Budget;
 
 /// Who is to be folded next.
 #[derive(Debug)]
-pub(super) struct Fold {
+pub(super) struct FoldRound {
     horizon: Horizon,
     /// The customer with which the round goes on.
     next: usize,
@@ -26,13 +26,13 @@ pub(super) struct Fold {
 /// Epochs in which a round comes to all customers.
 const ROUND: usize = 64;
 
-impl Default for Fold {
+impl Default for FoldRound {
     fn default() -> Self {
-        Fold { horizon: Horizon::NONE, next: 0, left: 0, share: 0 }
+        FoldRound { horizon: Horizon::NONE, next: 0, left: 0, share: 0 }
     }
 }
 
-impl Fold {
+impl FoldRound {
     /// Begins an epoch with this horizon and so many customers; where the horizon has moved, a
     /// round begins over them.
     pub(super) fn begin(&mut self, horizon: Horizon, customers: usize) {

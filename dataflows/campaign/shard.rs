@@ -6,7 +6,7 @@
 
 use crate::bandit::model::Model;
 use crate::campaign::emission::Emission;
-use crate::campaign::fold::Fold;
+use crate::campaign::fold::FoldRound;
 use crate::campaign::learn::{Desk, Learning, Visitor};
 use crate::campaign::output::{Day, Output};
 use crate::campaign::owners::Searching;
@@ -28,7 +28,7 @@ pub struct Shard {
     pub(super) visitor: Visitor,
     pub(super) searching: Searching,
     pub(super) pacer: Pacer,
-    fold: Fold,
+    fold: FoldRound,
     stage: Stage,
 }
 
@@ -63,7 +63,7 @@ impl Shard {
             settings,
             searching: Searching::default(),
             pacer: Pacer::default(),
-            fold: Fold::default(),
+            fold: FoldRound::default(),
             stage: Stage::Between,
         }
     }

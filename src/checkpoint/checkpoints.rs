@@ -5,7 +5,7 @@ mod finding;
 mod pruning;
 mod reading;
 
-pub use finding::{Found, PassedOver};
+pub use finding::{PassedOver, Selection};
 
 use super::error::CheckpointError;
 use super::manifest::{File, FileKind, Manifest, Part};

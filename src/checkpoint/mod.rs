@@ -53,7 +53,7 @@ mod tests;
 
 #[cfg(test)]
 pub use assembly::Abandoned;
-pub use checkpoints::{Checkpoints, Found, Listed, PassedOver};
+pub use checkpoints::{Checkpoints, Listed, PassedOver, Selection};
 pub use error::CheckpointError;
 pub use manifest::{FileKind, Manifest};
 pub use saver::{CommonPiece, Pause, Piece, Saved, Saver, SaverSettings, Unsaved};

@@ -4,7 +4,7 @@
 use super::gather::GatherError;
 use super::live::{Control, Pace, Replayed, live};
 use super::plan::agree;
-use super::saving::LoadError;
+use super::saving::ResumeError;
 use crate::blame::Blame;
 use crate::cluster::{Cluster, ClusterError};
 use crate::first::{First, Panicked};
@@ -44,7 +44,7 @@ pub enum HistoryError {
     Panicked(#[from] Panicked),
     /// What the workers were to go on from.
     #[error(transparent)]
-    Load(#[from] LoadError),
+    Load(#[from] ResumeError),
 }
 
 impl HistoryError {
@@ -98,7 +98,7 @@ pub struct ReadPlan<O> {
 
 /// Gives a worker, by its number and that of all, what it begins with.
 pub type Begin<D> =
-    Arc<dyn Fn(usize, usize) -> Result<<D as Dataflow>::Beginning, LoadError> + Send + Sync>;
+    Arc<dyn Fn(usize, usize) -> Result<<D as Dataflow>::Beginning, ResumeError> + Send + Sync>;
 
 /// Everything that all workers are told.
 #[derive(Clone)]

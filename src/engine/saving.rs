@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// Why a checkpoint was not taken up.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
+pub enum ResumeError {
     /// Its files.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -21,12 +21,12 @@ pub enum LoadError {
     Snapshot(#[from] SnapshotError),
 }
 
-impl LoadError {
+impl ResumeError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            LoadError::Checkpoint(error) => error.blame(),
-            LoadError::Snapshot(
+            ResumeError::Checkpoint(error) => error.blame(),
+            ResumeError::Snapshot(
                 SnapshotError::Block(_) | SnapshotError::Rows { .. } | SnapshotError::Common(_),
             ) => Blame::Lasting,
         }
@@ -49,7 +49,7 @@ pub fn load<D: Dataflow>(
     described: &D,
     worker: usize,
     peers: usize,
-) -> Result<BeginningOf<D>, LoadError> {
+) -> Result<BeginningOf<D>, ResumeError> {
     let Some(manifest) = manifest else { return Ok((described.anew(worker, peers), None)) };
     let (started, checkpoints) = (Instant::now(), checkpoints.holding(manifest));
     let common = Arc::new(D::common(&checkpoints.read(&manifest.shared)?)?);
@@ -99,7 +99,7 @@ impl<S> Resumption<S> {
         described: &D,
         worker: usize,
         peers: usize,
-    ) -> Result<D::Beginning, LoadError> {
+    ) -> Result<D::Beginning, ResumeError> {
         let (manifest, former) = (self.manifest.as_ref(), self.former.as_ref());
         let (beginning, _) = load(&self.checkpoints, manifest, former, described, worker, peers)?;
         Ok(beginning

@@ -3,7 +3,7 @@
 use super::error::JournalError;
 use super::kept::KeptFiles;
 use super::log;
-use super::record::{Epoch, FORMAT, JournalRecord, Lost, OLDEST_FORMAT, split};
+use super::record::{Epoch, FORMAT, JournalRecord, OLDEST_FORMAT, SkippedOffsets, split};
 use super::state::JournalState;
 use super::writer::JournalSettings;
 use crate::files::changes::ChangeFiles;
@@ -153,8 +153,8 @@ impl Ledger {
         })
     }
 
-    fn loss(&self, lost: &Lost) -> Result<Loss, JournalError> {
-        let &Lost { epoch, ref topic, partition, first, next } = lost;
+    fn loss(&self, lost: &SkippedOffsets) -> Result<Loss, JournalError> {
+        let &SkippedOffsets { epoch, ref topic, partition, first, next } = lost;
         let why = || format!("it has given up offsets of topic `{topic}`, which is not configured");
         let topic = self.topics.named(topic).ok_or_else(|| JournalError::Recorded {
             epoch,

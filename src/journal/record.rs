@@ -56,7 +56,7 @@ pub enum JournalRecord {
     Topics(BTreeMap<String, String>),
     /// Offsets that the job goes on behind without having read them, from the epoch after these
     /// records on.
-    Losses(Vec<Lost>),
+    Losses(Vec<SkippedOffsets>),
     /// Where the chain of the epochs begins.
     History(Genesis),
     /// The settings that hold from an epoch on.
@@ -72,7 +72,7 @@ pub enum JournalRecord {
 /// Offsets of a partition that no epoch has read, and none will.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Lost {
+pub struct SkippedOffsets {
     /// The epoch that goes on behind them.
     pub epoch: u64,
     /// The topic's name at the broker.

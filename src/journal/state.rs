@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::record::{CarriedForward, Epoch, FORMAT, JournalRecord, Lost};
+use super::record::{CarriedForward, Epoch, FORMAT, JournalRecord, SkippedOffsets};
 use crate::hexadecimal::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::notices::{NoticeForm, Notices};
@@ -27,7 +27,7 @@ pub struct JournalState {
     /// The history before that, as long as files of its may be left.
     pub former: Option<Genesis>,
     /// The offsets that it has gone on behind without having read them.
-    pub losses: Vec<Lost>,
+    pub losses: Vec<SkippedOffsets>,
     /// The ids of the topics that are read, by their names; empty as long as none was recorded.
     pub topics: BTreeMap<String, String>,
     /// The settings that the epochs were computed with.

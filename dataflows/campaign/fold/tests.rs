@@ -21,7 +21,7 @@ use std::sync::Arc;
 #[test]
 fn a_round_comes_to_every_customer() {
     for customers in [1, 63, 64, 65, 200] {
-        let mut fold = Fold::default();
+        let mut fold = FoldRound::default();
         let mut epoch = |_| {
             fold.begin(Horizon { events: 1, rewards: 2 }, customers);
             (0..fold.share).map(|_| fold.take(customers)).collect::<Vec<Slot>>()

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// What a search for a checkpoint comes to.
 #[derive(Debug)]
-pub struct Found<S> {
+pub struct Selection<S> {
     /// The one to go on from.
     pub manifest: Option<Manifest>,
     /// The settings that it was taken under, where they are others than the job's.
@@ -17,9 +17,9 @@ pub struct Found<S> {
     pub passed_over: Vec<PassedOver>,
 }
 
-impl<S> Default for Found<S> {
+impl<S> Default for Selection<S> {
     fn default() -> Self {
-        Found { manifest: None, former: None, passed_over: Vec::new() }
+        Selection { manifest: None, former: None, passed_over: Vec::new() }
     }
 }
 
@@ -68,7 +68,7 @@ impl Checkpoints {
         strange: impl Fn(&Manifest) -> Option<String>,
         former: impl Fn(&Manifest) -> Option<S>,
         unsound: impl Fn(&Manifest, Option<&S>) -> Option<CheckpointError>,
-    ) -> Result<Found<S>, CheckpointError> {
+    ) -> Result<Selection<S>, CheckpointError> {
         let mut passed_over = Vec::new();
         for Listed { epoch, manifest, problem, .. } in self.list()? {
             if epoch > at_most {
@@ -110,10 +110,10 @@ impl Checkpoints {
                     passed_over.push(PassedOver { epoch, said });
                 }
                 Some(problem) => return Err(problem),
-                None => return Ok(Found { manifest, former, passed_over }),
+                None => return Ok(Selection { manifest, former, passed_over }),
             }
         }
-        Ok(Found { manifest: None, former: None, passed_over })
+        Ok(Selection { manifest: None, former: None, passed_over })
     }
 
     /// A file of the checkpoint that is not there, or not as long as it should be, nor its twin.

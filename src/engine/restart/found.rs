@@ -1,6 +1,6 @@
 //! Which checkpoint a job goes on from: the newest sound one of its own history.
 
-use crate::checkpoint::{CheckpointError, Checkpoints, Found, Manifest, PassedOver};
+use crate::checkpoint::{CheckpointError, Checkpoints, Manifest, PassedOver, Selection};
 use crate::hexadecimal::hexadecimal;
 use crate::sink::{Genesis, RecordedEpoch};
 
@@ -11,8 +11,8 @@ pub(super) fn find<S>(
     strange: impl Fn(&Manifest) -> Option<String>,
     former: impl Fn(&Manifest) -> Option<S>,
     unsound: impl Fn(&Manifest, Option<&S>) -> Option<CheckpointError>,
-) -> Result<Found<S>, CheckpointError> {
-    let mut all = Found::default();
+) -> Result<Selection<S>, CheckpointError> {
+    let mut all = Selection::default();
     for place in places {
         if all.manifest.is_none() {
             let found = place.find(progress, &strange, &former, &unsound)?;

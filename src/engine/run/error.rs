@@ -6,7 +6,7 @@ use crate::cluster::ClusterError;
 use crate::console::ConsoleError;
 use crate::engine::gather::GatherError;
 use crate::engine::restart::RestartError;
-use crate::engine::saving::LoadError;
+use crate::engine::saving::ResumeError;
 use crate::first::Panicked;
 use crate::kafka::KafkaError;
 use crate::sink::SinkError;
@@ -38,7 +38,7 @@ pub enum RunError {
     Console(#[from] ConsoleError),
     /// The checkpoint that the job goes on from cannot be taken up.
     #[error("the job cannot begin: {0}")]
-    Load(#[from] LoadError),
+    Load(#[from] ResumeError),
     /// The drain was in order but for the last checkpoint.
     #[error(transparent)]
     Unsaved(#[from] Unsaved),

@@ -10,7 +10,7 @@ use crate::engine::live::{Pace, live};
 use crate::engine::opening;
 use crate::engine::plan::{Plan, agree};
 use crate::engine::recalling::{Recalling, Share};
-use crate::engine::saving::{BeginningOf, LoadError, ToSaver, load};
+use crate::engine::saving::{BeginningOf, ResumeError, ToSaver, load};
 use crate::engine::schedule::Schedule;
 use crate::hosting::{After, Hosted};
 use crate::kafka::KafkaSettings;
@@ -122,7 +122,7 @@ impl<D: Hosted> Job<D> {
         plan: &Plan,
         described: &D,
         common: Option<Arc<D::Common>>,
-    ) -> Result<D::Follower, LoadError> {
+    ) -> Result<D::Follower, ResumeError> {
         let former = plan.former();
         let common = common.as_deref();
         let after = common.map(|common| After { common, former: former.as_ref() });
@@ -168,7 +168,7 @@ impl<D: Hosted> Job<D> {
         plan: &Plan,
         described: &D,
         settings: &SaverSettings,
-    ) -> Result<BeginningOf<D>, LoadError> {
+    ) -> Result<BeginningOf<D>, ResumeError> {
         self.start_saver(plan, settings)?;
         let (beginning, common) = load(
             &self.checkpoints,

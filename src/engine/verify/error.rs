@@ -6,7 +6,7 @@ use crate::blame::Blame;
 use crate::checkpoint::CheckpointError;
 use crate::cluster::ClusterError;
 use crate::engine::history::HistoryError;
-use crate::engine::saving::LoadError;
+use crate::engine::saving::ResumeError;
 use crate::kafka::KafkaError;
 use crate::postgres::PostgresError;
 
@@ -263,11 +263,11 @@ impl VerifyError {
     }
 }
 
-impl From<LoadError> for VerifyError {
-    fn from(error: LoadError) -> Self {
+impl From<ResumeError> for VerifyError {
+    fn from(error: ResumeError) -> Self {
         match error {
-            LoadError::Checkpoint(error) => VerifyError::of_files(error),
-            LoadError::Snapshot(error) => VerifyError::Unusable {
+            ResumeError::Checkpoint(error) => VerifyError::of_files(error),
+            ResumeError::Snapshot(error) => VerifyError::Unusable {
                 object: "what is to be gone on from".to_string(),
                 why: error.to_string(),
             },

@@ -58,7 +58,7 @@ fn all() -> Vec<JournalRecord> {
         "transactions".to_string(),
         "AAAAAAAAAAAAAAAAAAAABQ".to_string(),
     )]));
-    let lost = Lost {
+    let lost = SkippedOffsets {
         epoch: 4,
         topic: "transactions".to_string(),
         partition: 1,

@@ -2,7 +2,7 @@
 
 use super::JournalWriter;
 use crate::journal::error::JournalError;
-use crate::journal::record::{JournalRecord, Lost};
+use crate::journal::record::{JournalRecord, SkippedOffsets};
 use crate::journal::state::JournalState;
 use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::gathered::Gathered;
@@ -82,9 +82,15 @@ impl Sink for JournalWriter {
     fn lose(&mut self, losses: &[Loss]) -> Result<(), SinkError> {
         let lost = |loss: &Loss| {
             let &Loss { epoch, topic, partition, first, next } = loss;
-            Lost { epoch, topic: self.settings.topics[topic].to_string(), partition, first, next }
+            SkippedOffsets {
+                epoch,
+                topic: self.settings.topics[topic].to_string(),
+                partition,
+                first,
+                next,
+            }
         };
-        let lost: Vec<Lost> = losses.iter().map(lost).collect();
+        let lost: Vec<SkippedOffsets> = losses.iter().map(lost).collect();
         if !lost.is_empty() {
             self.append(JournalRecord::Losses(lost), true)?;
         }

@@ -8,7 +8,7 @@ use crate::engine::gather::GatherError;
 use crate::engine::reach::{Instead, MissingRecords};
 use crate::engine::restart::RestartError;
 use crate::engine::run::RunError;
-use crate::engine::saving::LoadError;
+use crate::engine::saving::ResumeError;
 use crate::first::Panicked;
 use crate::kafka::KafkaError;
 use crate::postgres::PostgresError;
@@ -158,7 +158,7 @@ fn codec() -> Vec<CodecError> {
     ]
 }
 
-fn load() -> Vec<LoadError> {
+fn load() -> Vec<ResumeError> {
     let own = every![SnapshotError;
         SnapshotError::Block(_) => SnapshotError::Block(CodecError::Magic { name: "event::Record \
             3", found: 7 }),
@@ -170,16 +170,16 @@ fn load() -> Vec<LoadError> {
         .into_iter()
         .filter(|error| !matches!(error, SnapshotError::Block(_)))
         .chain(codec().into_iter().map(SnapshotError::Block));
-    drop(every![LoadError;
-        LoadError::Checkpoint(_) =>
-            LoadError::Checkpoint(CheckpointError::Missing { object: text("7") }),
-        LoadError::Snapshot(_) => LoadError::Snapshot(SnapshotError::Common(text("a field is \
+    drop(every![ResumeError;
+        ResumeError::Checkpoint(_) =>
+            ResumeError::Checkpoint(CheckpointError::Missing { object: text("7") }),
+        ResumeError::Snapshot(_) => ResumeError::Snapshot(SnapshotError::Common(text("a field is \
             missing"))),
     ]);
     checkpoint()
         .into_iter()
-        .map(LoadError::Checkpoint)
-        .chain(snapshot.map(LoadError::Snapshot))
+        .map(ResumeError::Checkpoint)
+        .chain(snapshot.map(ResumeError::Snapshot))
         .collect()
 }
 
@@ -211,7 +211,8 @@ pub fn run() -> Vec<RunError> {
         RunError::Cluster(_) => RunError::Cluster(ClusterError::Lost),
         RunError::Gather(_) => RunError::Gather(GatherError::SinkEnded(7)),
         RunError::Console(_) => RunError::Console(ConsoleError::Start(full())),
-        RunError::Load(_) => RunError::Load(LoadError::Checkpoint(CheckpointError::Thread(full()))),
+        RunError::Load(_) =>
+            RunError::Load(ResumeError::Checkpoint(CheckpointError::Thread(full()))),
         RunError::Unsaved(_) => RunError::Unsaved(Unsaved { epoch: 7, why: Abandoned::Baseless }),
         RunError::Signals(_) => RunError::Signals(full()),
         RunError::Thread { .. } => RunError::Thread { name: "job", source: full() },
