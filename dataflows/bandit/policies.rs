@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let kind = |name: &String| format!("&{name}::KIND, ");
     let text = format!(
         "{}\n/// Every kind of policy, in the order of the names of their files.\n\
-         pub static KINDS: [&Kind; {}] = [{}];\n",
+         pub static KINDS: [&PolicyKind; {}] = [{}];\n",
         names.iter().map(module).collect::<String>(),
         names.len(),
         names.iter().map(kind).collect::<String>()

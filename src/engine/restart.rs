@@ -12,12 +12,7 @@ pub use error::RestartError;
 use super::live::Replayed;
 use super::plan::Plan;
 use super::reconfiguring::{self, WantedSettings};
-<<<<<<< HEAD
-use crate::checkpoint::{Checkpoints, Found, Manifest, PassedOver};
-=======
-use super::soundness;
 use crate::checkpoint::{Checkpoints, Manifest, PassedOver, Selection};
->>>>>>> 64db301 (Name a round of folding, and what a start chooses, skips and resumes)
 use crate::hosting::Hosted;
 use crate::kafka::{KafkaSettings, Position, admin};
 use crate::sink::kept::covered;
@@ -91,17 +86,9 @@ impl Restart {
             applied: &applied,
             given_up,
             progress,
-<<<<<<< HEAD
             before,
         };
-        let Found { manifest, former, passed_over } = search.find(&places, &recorded)?;
-=======
-            |manifest| strange(manifest, &recorded),
-            former_of,
-            unsound,
-        )?;
-        let Selection { manifest, former, passed_over } = found;
->>>>>>> 64db301 (Name a round of folding, and what a start chooses, skips and resumes)
+        let Selection { manifest, former, passed_over } = search.find(&places, &recorded)?;
         let passed_over = [passed_over, of_others(sources.checkpoints, &history)?].concat();
         warn_of(&passed_over, before);
         search.check_given_up(records.job(), manifest.as_ref())?;

@@ -1,9 +1,9 @@
 //! Greedy: the arm of the greatest expected reward. It never explores.
 
-use super::{Kind, Policy, Promise, the_greatest};
+use super::{Policy, PolicyKind, Promise, the_greatest};
 
 /// Greedy.
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: PolicyKind = PolicyKind {
     name: "greedy",
     help: "the greatest expected reward; it learns of no arm but the one that it holds for the \
         best",

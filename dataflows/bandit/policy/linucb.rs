@@ -1,9 +1,9 @@
 //! LinUCB: the arm whose upper confidence bound is greatest, mean + alpha width.
 
-use super::{Kind, Parameters, Policy, PolicyParameter, Promise, the_greatest};
+use super::{Parameters, Policy, PolicyKind, PolicyParameter, Promise, the_greatest};
 
 /// LinUCB.
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: PolicyKind = PolicyKind {
     name: "linucb",
     help: "the greatest upper confidence bound of the expected reward, `bandit.alpha` standard \
         errors above it",

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, sync_channel};
 
-/// The rows of all batches in ascending order of customers, as [`write`] takes them.
+/// The rows of all batches in ascending order of customers, as [`write()`] takes them.
 pub fn sorted_rows(batches: &[LastRows]) -> Vec<LastRow<'_>> {
     let mut rows = Vec::with_capacity(batches.iter().map(LastRows::len).sum());
     rows.extend(batches.iter().flat_map(LastRows::iter));

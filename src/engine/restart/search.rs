@@ -4,7 +4,7 @@
 use super::error::RestartError;
 use super::found::{find, strange};
 use super::{Restart, Sources};
-use crate::checkpoint::{CheckpointError, Checkpoints, Found, Manifest};
+use crate::checkpoint::{CheckpointError, Checkpoints, Manifest, Selection};
 use crate::engine::reconfiguring::{self, WantedSettings};
 use crate::engine::soundness;
 use crate::hosting::Hosted;
@@ -31,7 +31,7 @@ impl<D: Hosted> CheckpointSearch<'_, D> {
         &self,
         places: &[Checkpoints],
         recorded: &[RecordedEpoch],
-    ) -> Result<Found<D::Settings>, CheckpointError> {
+    ) -> Result<Selection<D::Settings>, CheckpointError> {
         find(
             places,
             self.progress,

@@ -62,12 +62,7 @@ impl<D: Hosted> Computing<'_, D> {
         before: Option<Lost>,
         keeps: bool,
     ) -> Result<Recomputed, VerifyError> {
-<<<<<<< HEAD
         let common = self.common()?;
-=======
-        let common = self.basis.as_ref().map(|basis| D::common(&basis.common)).transpose();
-        let common = common.map_err(ResumeError::from)?;
->>>>>>> 64db301 (Name a round of folding, and what a start chooses, skips and resumes)
         let keep = u64::from(self.postgres.keep_model_versions);
         let answers = self.described.looked_at_again(common.as_ref(), keep, found.decided);
         let Some(last) = standing.epochs.last().cloned() else {
@@ -87,16 +82,8 @@ impl<D: Hosted> Computing<'_, D> {
         control.committed.store(from, Ordering::Release);
         let sight = Sight::new(&kafka.brokers, failure.teller());
         let (to_fold, results) = bounded(AHEAD as usize + 1);
-<<<<<<< HEAD
         let follower = follower(&described, common.as_ref(), self.basis.as_ref())?;
         let after = self.basis.as_ref().map_or(0, Basis::epoch);
-=======
-        let basis = self.basis.as_ref();
-        let former = basis.and_then(|basis| basis.former.as_ref());
-        let from = common.as_ref().map(|common| After { common, former });
-        let follower = described.follower(from).map_err(ResumeError::from)?;
-        let after = basis.map_or(0, Basis::epoch);
->>>>>>> 64db301 (Name a round of folding, and what a start chooses, skips and resumes)
         let mut gather = Gather::new(follower, after, control.clone(), to_fold, failure.teller());
         let mut replayed = replayed(&standing);
         if let (Some(leaving), Some(replayed)) = (&leaving, replayed.last_mut()) {
@@ -141,7 +128,7 @@ impl<D: Hosted> Computing<'_, D> {
     /// What of the basis belongs to no key.
     fn common(&self) -> Result<Option<D::Common>, VerifyError> {
         let common = self.basis.as_ref().map(|basis| D::common(&basis.common)).transpose();
-        Ok(common.map_err(LoadError::from)?)
+        Ok(common.map_err(ResumeError::from)?)
     }
 
     /// The broker, whose topics must be those that were read.
@@ -176,7 +163,7 @@ fn follower<D: Hosted>(
 ) -> Result<D::Follower, VerifyError> {
     let former = basis.and_then(|basis| basis.former.as_ref());
     let from = common.map(|common| After { common, former });
-    Ok(described.follower(from).map_err(LoadError::from)?)
+    Ok(described.follower(from).map_err(ResumeError::from)?)
 }
 
 /// The epochs, to be computed as they were recorded.
