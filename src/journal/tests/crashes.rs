@@ -247,9 +247,9 @@ impl Undisturbed {
             [done, done + 1].into_iter().filter(|done| (1..=DEEDS.len()).contains(done));
         let mut differences = Vec::new();
         for candidate in candidates {
-            let (_, account, marks) = &self.after[candidate - 1];
-            let stands = self.without_needless(played.account(marks.published), account);
-            if stands == *account && found.published <= marks.published {
+            let (account, marks) = self.stood(candidate);
+            let stands = self.needed(played.account(marks.published), candidate);
+            if stands == account && found.published <= marks.published {
                 self.check_marks(&found, done, candidate, context);
                 return candidate;
             }
@@ -258,15 +258,26 @@ impl Undisturbed {
         panic!("{context}: neither of\n{}", differences.join("\n"));
     }
 
-    /// An account without the epochs that no checkpoint needs any more: they go in one step, or
-    /// stay until the next checkpoint.
-    fn without_needless(&self, mut stands: Account, wanted: &Account) -> Account {
-        let first = wanted.recorded.first().map_or(u64::MAX, |recorded| recorded.epoch);
+    /// An account after so many deeds without the epochs that no checkpoint needs any more: when
+    /// they go, in one step, follows from how many lines there are by then.
+    fn needed(&self, mut account: Account, deeds: usize) -> Account {
+        let since_anew = DEEDS[..deeds].iter().rev().take_while(|deed| **deed != Deed::Forget);
+        let checkpoints = since_anew.filter_map(|deed| match deed {
+            Deed::Checkpoint(epoch) => Some(*epoch),
+            _ => None,
+        });
+        let from = checkpoints.max().unwrap_or(0);
         let known = |recorded: &RecordedEpoch| {
             self.after.iter().any(|(_, account, _)| account.recorded.contains(recorded))
         };
-        stands.recorded.retain(|recorded| recorded.epoch >= first || !known(recorded));
-        stands
+        account.recorded.retain(|recorded| recorded.epoch >= from || !known(recorded));
+        account
+    }
+
+    /// How things stood after so many deeds.
+    fn stood(&self, deeds: usize) -> (Account, &Marks) {
+        let (_, account, marks) = &self.after[deeds - 1];
+        (self.needed(account.clone(), deeds), marks)
     }
 
     fn check_marks(&self, found: &Marks, done: usize, stands: usize, context: &str) {
@@ -285,13 +296,13 @@ impl Undisturbed {
             let done = played.perform(*deed);
             done.unwrap_or_else(|error| panic!("{context}: then {deed:?}: {error}"));
         }
-        let (_, account, marks) = &self.after[to - 1];
-        let stands = played.account(marks.published);
-        assert_eq!(self.without_needless(stands, account), *account, "{context}: in the end");
+        let (account, marks) = self.stood(to);
+        let stands = self.needed(played.account(marks.published), to);
+        assert_eq!(stands, account, "{context}: in the end");
         // Whoever reads the file as a whole finds each epoch once, in order.
         played.perform(Deed::Open).unwrap_or_else(|error| panic!("{context}: at last: {error}"));
-        let stands = played.account(marks.published);
-        assert_eq!(self.without_needless(stands, account), *account, "{context}: once more");
+        let stands = self.needed(played.account(marks.published), to);
+        assert_eq!(stands, account, "{context}: once more");
     }
 }
 

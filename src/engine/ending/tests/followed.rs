@@ -347,8 +347,7 @@ fn each_test_that_follows_an_advice_is_there_and_meets_the_message() {
             all.iter().any(|told| says(&told)),
             "{error} does not say {said:?} and advise {advice:?}"
         );
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let text = module(file);
         assert!(text.contains(&format!("#[test]\nfn {test}(")), "{file} has no test {test}");
         // A part of the program is not asked with flags, nor does it always say the whole.
         let whole = file.starts_with("tests/");
@@ -363,4 +362,19 @@ fn each_test_that_follows_an_advice_is_there_and_meets_the_message() {
             assert!(text.contains(&format!("\"{word}\"")), "{file} does not follow {advice:?}");
         }
     }
+}
+
+/// The text of a module: its file, and those of its folder.
+fn module(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let read =
+        |path: &Path| std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{path:?}: {e}"));
+    let mut text = read(&path);
+    let parts = std::fs::read_dir(path.with_extension("")).into_iter().flatten();
+    for part in parts.map(|part| part.expect("a part").path()) {
+        if part.extension().is_some_and(|ending| ending == "rs") {
+            text += &read(&part);
+        }
+    }
+    text
 }
