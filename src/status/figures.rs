@@ -17,7 +17,7 @@ pub trait Figures: Debug + Send {
 
     /// Who takes turns on its workers; whoever keeps histories settles them and takes snapshots.
     fn clients(&self) -> &'static [Client] {
-        &[Client::Settle, Client::Snapshot]
+        &[Client::Parse, Client::Settle, Client::Snapshot]
     }
 
     /// What stood at the end of the checkpoint that the job goes on from, since an epoch only says
