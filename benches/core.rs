@@ -11,7 +11,7 @@ mod numbers;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use dataflows::bandit::choice::choose;
+use dataflows::bandit::choice::{Asked, choose};
 use dataflows::bandit::draws::{Draws, Purpose};
 use dataflows::bandit::model::Model;
 use dataflows::bandit::observation::{Observation, Sign, Tally};
@@ -177,19 +177,14 @@ fn learning(criterion: &mut Criterion) {
     let mut model = Model::new(settings.input.arms.len(), dimension, settings.bandit.serving.ridge);
     arms.for_each(|arm| model.take(1, arm));
     let serving = &settings.bandit.serving;
-    let policy = serving.policy.policy(&serving.parameters);
+    let acting = serving.policy.acting(&serving.parameters);
     let mut promises = Vec::new();
     let contexts: Vec<Vec<f64>> = observations.iter().map(|(x, _)| real_context(x)).collect();
     measure(&mut group, "choose of four arms", EVENTS, || {
         for x in black_box(&contexts) {
-            black_box(choose(
-                policy.as_ref(),
-                &model,
-                x,
-                &[],
-                Draws::new(serving.seed, Purpose::Choice, 1, 1),
-                &mut promises,
-            ));
+            let asked = Asked { x, exclude: &[], factor: 1.0 };
+            let draws = Draws::new(serving.seed, Purpose::Choice, 1, 1);
+            black_box(choose(&acting, &model, asked, draws, &mut promises));
         }
     });
 }

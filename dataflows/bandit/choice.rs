@@ -3,44 +3,54 @@
 //! The draw happens here alone, by (seed, customer, decision), so the propensity that is recorded
 //! is the probability with which the arm was chosen, whatever the policy.
 
+use super::acting::Acting;
 use super::draws::Draws;
 use super::model::Model;
-use super::policy::{Policy, Promise};
+use super::policy::Promise;
 
 /// Arms that may not be chosen, in ascending order.
 pub type Exclude = [u16];
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The context in real units.
+    pub x: &'a [f64],
+    /// Arms that may not be chosen.
+    pub exclude: &'a Exclude,
+    /// How much more than by itself the policy is to explore; 1 for no more.
+    pub factor: f64,
+}
 
 /// Chooses an arm among those that are not excluded. Leaves in `promises` what the policy says of
 /// every arm, and returns the place of the chosen one there; `None` if there is none.
 ///
 /// # Panics
-/// If the context `x`, in real units, has another dimension than the model.
+/// If the context has another dimension than the model.
 pub fn choose(
-    policy: &dyn Policy,
+    acting: &Acting,
     model: &Model,
-    x: &[f64],
-    exclude: &Exclude,
+    asked: Asked<'_>,
     draws: Draws,
     promises: &mut Vec<Promise>,
 ) -> Option<usize> {
-    if score(policy, model, x, exclude, promises) { drawn(promises, draws) } else { None }
+    if score(acting, model, asked, promises) { drawn(promises, draws) } else { None }
 }
 
 /// What the policy says of every arm, in the place of what is in `promises`; whether any may be
 /// chosen.
 ///
 /// # Panics
-/// If the context `x`, in real units, has another dimension than the model.
+/// If the context has another dimension than the model.
 pub fn score(
-    policy: &dyn Policy,
+    acting: &Acting,
     model: &Model,
-    x: &[f64],
-    exclude: &Exclude,
+    asked: Asked<'_>,
     promises: &mut Vec<Promise>,
 ) -> bool {
     promises.clear();
-    let eligible = |arm| exclude.binary_search(&arm).is_err();
-    promises.extend(model.estimates(x).map(|(arm, estimate)| Promise {
+    let eligible = |arm| asked.exclude.binary_search(&arm).is_err();
+    promises.extend(model.estimates(asked.x).map(|(arm, estimate)| Promise {
         arm,
         eligible: eligible(arm),
         estimate,
@@ -49,7 +59,7 @@ pub fn score(
     }));
     let any = promises.iter().any(|promise| promise.eligible);
     if any {
-        policy.promise(promises);
+        acting.policy().promise(&acting.occasion(model, asked.factor), promises);
     }
     any
 }
@@ -76,7 +86,7 @@ fn drawn(promises: &[Promise], mut draws: Draws) -> Option<usize> {
 mod tests {
     use super::super::draws::Purpose;
     use super::super::parameters::Parameters;
-    use super::super::policy::Chosen;
+    use super::super::policy::{Chosen, Occasion, Policy};
     use super::super::ridge::solve;
     use super::super::totals::Totals;
     use super::*;
@@ -85,11 +95,15 @@ mod tests {
         Draws::new(1, Purpose::Choice, 42, key)
     }
 
+    fn asked(exclude: &Exclude) -> Asked<'_> {
+        Asked { x: &[1.0, 0.0], exclude, factor: 1.0 }
+    }
+
     fn choice(model: &Model, kind: &str, alpha: f64, exclude: &[u16]) -> Option<Promise> {
         let mut promises = Vec::new();
         let parameters = Parameters::told([("alpha", alpha)]);
-        let policy = Chosen::of(kind).expect("a kind").policy(&parameters);
-        let chosen = choose(policy.as_ref(), model, &[1.0, 0.0], exclude, draws(1), &mut promises);
+        let acting = Chosen::of(kind).expect("a kind").acting(&parameters);
+        let chosen = choose(&acting, model, asked(exclude), draws(1), &mut promises);
         assert_eq!(promises.len(), 5, "every arm is told of, the excluded ones too");
         chosen.map(|at| promises[at])
     }
@@ -132,7 +146,7 @@ mod tests {
     struct Thirds;
 
     impl Policy for Thirds {
-        fn promise(&self, promises: &mut [Promise]) {
+        fn promise(&self, _: &Occasion, promises: &mut [Promise]) {
             let open = promises.iter().filter(|promise| promise.eligible).count() as f64;
             promises
                 .iter_mut()
@@ -144,10 +158,11 @@ mod tests {
     #[test]
     fn arms_are_drawn_as_often_as_their_propensities_say() {
         let (model, mut promises, mut counts) = (model(), Vec::new(), [0u32; 5]);
+        let thirds = Acting::new(Box::new(Thirds), None);
         const DRAWS: u32 = 30_000;
         for key in 0..u64::from(DRAWS) {
-            let at = choose(&Thirds, &model, &[1.0, 0.0], &[1, 3], draws(key), &mut promises)
-                .expect("an arm");
+            let at =
+                choose(&thirds, &model, asked(&[1, 3]), draws(key), &mut promises).expect("an arm");
             counts[at] += 1;
         }
         assert_eq!((counts[1], counts[3]), (0, 0), "excluded arms are never drawn");
@@ -158,8 +173,9 @@ mod tests {
                 .all(|&arm| (f64::from(counts[arm]) - f64::from(DRAWS) / 3.0).abs() < 4.0 * error),
             "{counts:?}"
         );
-        let again = choose(&Thirds, &model, &[1.0, 0.0], &[1, 3], draws(5), &mut promises);
-        assert_eq!(again, choose(&Thirds, &model, &[1.0, 0.0], &[1, 3], draws(5), &mut Vec::new()));
+        let again = choose(&thirds, &model, asked(&[1, 3]), draws(5), &mut promises);
+        let fresh = choose(&thirds, &model, asked(&[1, 3]), draws(5), &mut Vec::new());
+        assert_eq!(again, fresh);
     }
 
     #[test]

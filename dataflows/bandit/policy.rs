@@ -6,6 +6,8 @@
 //! recorded settings and what is told of them are made. Which arm is drawn by the probabilities,
 //! and by which random number, is no matter of a policy: [`choose`](super::choice::choose).
 
+use super::acting::Acting;
+use super::model::Model;
 use super::parameters::{Parameters, PolicyParameter};
 use super::ridge::Estimate;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -23,6 +25,9 @@ pub struct PolicyKind {
     pub source: &'static str,
     /// What it may be told. Kinds that take the same parameter declare it alike.
     pub parameters: &'static [PolicyParameter],
+    /// What it measures standard errors and differences in, where nobody says otherwise; `None` of
+    /// a kind to which that is nothing.
+    pub unit: Option<RewardUnit>,
     /// The policy of this kind with these parameters.
     policy: fn(&Parameters) -> Box<dyn Policy>,
 }
@@ -42,11 +47,41 @@ pub struct Promise {
     pub propensity: f64,
 }
 
+/// What a policy measures standard errors and differences of rewards in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RewardUnit {
+    /// Units of reward.
+    Reward,
+    /// The standard deviation of all rewards in the model.
+    Deviation,
+}
+
+impl RewardUnit {
+    /// One of it, in units of reward.
+    pub fn in_reward(self, model: &Model) -> f64 {
+        match self {
+            RewardUnit::Reward => 1.0,
+            RewardUnit::Deviation => model.deviation(),
+        }
+    }
+}
+
+/// What holds of a decision beside what is expected of each arm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Occasion {
+    /// Observations behind the model, of all arms.
+    pub n: i64,
+    /// The unit of the policy, in units of reward.
+    pub unit: f64,
+    /// How much more than by itself the policy is to explore; 1 for no more.
+    pub factor: f64,
+}
+
 /// How arms are chosen.
 pub trait Policy: Send + Sync {
     /// Sets score and propensity of each arm. The promises come in the order of their numbers, with
     /// what is expected of them, with score and propensity 0, and at least one of them is eligible.
-    fn promise(&self, promises: &mut [Promise]);
+    fn promise(&self, occasion: &Occasion, promises: &mut [Promise]);
 }
 
 /// A kind is given by its name, and chosen once.
@@ -64,9 +99,9 @@ impl Chosen {
         self.0.name
     }
 
-    /// Its policy with these parameters.
-    pub fn policy(self, parameters: &Parameters) -> Box<dyn Policy> {
-        (self.0.policy)(parameters)
+    /// What decides by it with these parameters, in the unit of the kind.
+    pub fn acting(self, parameters: &Parameters) -> Acting {
+        Acting::new((self.0.policy)(parameters), self.0.unit)
     }
 }
 
@@ -163,7 +198,8 @@ mod tests {
                     propensity: 0.0,
                 };
                 let mut promises: Vec<Promise> = (0..5).map(promise).collect();
-                Chosen(kind).policy(&Parameters::default()).promise(&mut promises);
+                let occasion = Occasion { n: 100, unit: 1.0, factor: 1.0 };
+                (kind.policy)(&Parameters::default()).promise(&occasion, &mut promises);
                 let sum: f64 = promises.iter().map(|promise| promise.propensity).sum();
                 assert!((sum - 1.0).abs() < 1e-12, "{}: {sum}", kind.name);
                 assert!(

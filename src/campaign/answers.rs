@@ -5,7 +5,7 @@ use crate::campaign::results::EpochResults;
 use crate::hosting::LookedAtAgain;
 use crate::postgres::comparison::Findings;
 use crate::sink::gathered::Gathered;
-use dataflows::bandit::choice::score;
+use dataflows::bandit::choice::{Asked, score};
 use dataflows::bandit::model::Model;
 use dataflows::bandit::parameters::Parameters;
 use dataflows::bandit::policy::{Chosen, Promise};
@@ -80,7 +80,8 @@ impl Answers {
         let model = self.model(decision.model_version);
         let x = real_context(&decision.context);
         let mut promises: Vec<Promise> = Vec::new();
-        score(chosen.policy(parameters).as_ref(), &model, &x, &[], &mut promises);
+        let asked = Asked { x: &x, exclude: &[], factor: 1.0 };
+        score(&chosen.acting(parameters), &model, asked, &mut promises);
         let arm = usize::from(decision.arm.unwrap_or_default());
         let Some(of_arm) = promises.get(arm) else { return };
         let scores: Vec<f64> = promises.iter().map(|promise| promise.score).collect();
@@ -152,9 +153,10 @@ mod tests {
             model.take(results.epoch, update.model.clone());
         }
         let parameters = Parameters::told([("alpha", 0.5)]);
-        let policy = Chosen::default().policy(&parameters);
+        let acting = Chosen::default().acting(&parameters);
         let (context, mut promises) = (vec![4096, -1024], Vec::new());
-        score(policy.as_ref(), &model, &real_context(&context), &[], &mut promises);
+        let asked = Asked { x: &real_context(&context), exclude: &[], factor: 1.0 };
+        score(&acting, &model, asked, &mut promises);
         let chosen = promises.iter().position(|promise| promise.propensity == 1.0).expect("one");
         Decision {
             arm: Some(promises[chosen].arm),

@@ -1,6 +1,6 @@
 //! Greedy: the arm of the greatest expected reward. It never explores.
 
-use super::{Policy, PolicyKind, Promise, the_greatest};
+use super::{Occasion, Policy, PolicyKind, Promise, the_greatest};
 
 /// Greedy.
 pub(super) static KIND: PolicyKind = PolicyKind {
@@ -9,13 +9,14 @@ pub(super) static KIND: PolicyKind = PolicyKind {
         best",
     source: "Sutton and Barto 2018, section 2.2",
     parameters: &[],
+    unit: None,
     policy: |_| Box::new(Greedy),
 };
 
 struct Greedy;
 
 impl Policy for Greedy {
-    fn promise(&self, promises: &mut [Promise]) {
+    fn promise(&self, _: &Occasion, promises: &mut [Promise]) {
         promises.iter_mut().for_each(|promise| promise.score = promise.estimate.mean);
         the_greatest(promises);
     }

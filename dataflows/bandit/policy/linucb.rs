@@ -1,6 +1,8 @@
 //! LinUCB: the arm whose upper confidence bound is greatest, mean + alpha width.
 
-use super::{Parameters, Policy, PolicyKind, PolicyParameter, Promise, the_greatest};
+use super::{
+    Occasion, Parameters, Policy, PolicyKind, PolicyParameter, Promise, RewardUnit, the_greatest,
+};
 
 /// LinUCB.
 pub(super) static KIND: PolicyKind = PolicyKind {
@@ -9,6 +11,7 @@ pub(super) static KIND: PolicyKind = PolicyKind {
         errors above it",
     source: "Li, Chu, Langford and Schapire 2010, algorithm 1",
     parameters: &[ALPHA],
+    unit: Some(RewardUnit::Reward),
     policy: |parameters: &Parameters| Box::new(LinUcb { alpha: parameters.of(&ALPHA) }),
 };
 
@@ -25,9 +28,10 @@ struct LinUcb {
 }
 
 impl Policy for LinUcb {
-    fn promise(&self, promises: &mut [Promise]) {
+    fn promise(&self, occasion: &Occasion, promises: &mut [Promise]) {
+        let alpha = self.alpha * occasion.factor * occasion.unit;
         promises.iter_mut().for_each(|promise| {
-            promise.score = promise.estimate.mean + self.alpha * promise.estimate.width
+            promise.score = promise.estimate.mean + alpha * promise.estimate.width
         });
         the_greatest(promises);
     }

@@ -7,11 +7,12 @@
 
 use super::visitor::{Scratch, Visitor};
 use super::walk::Walk;
-use crate::bandit::choice::choose;
+use crate::bandit::acting::Acting;
+use crate::bandit::choice::{Asked, choose};
 use crate::bandit::draws::{Draws, Purpose};
 use crate::bandit::model::Model;
 use crate::bandit::parameters::Parameters;
-use crate::bandit::policy::{Chosen, Policy, Promise};
+use crate::bandit::policy::{Chosen, Promise};
 use crate::bandit::ridge::real_context;
 use crate::campaign::output::{Counts, Decision};
 use crate::campaign::state::Touched;
@@ -25,7 +26,7 @@ use std::borrow::Cow;
 /// What decides in an epoch.
 pub(super) struct Decider {
     chosen: Chosen,
-    policy: Box<dyn Policy>,
+    acting: Acting,
     seed: u64,
     /// Arms that nobody may be given.
     retired: Vec<u16>,
@@ -59,7 +60,7 @@ impl Decider {
         let Serving { policy: chosen, parameters, seed, retired, .. } = serving;
         Decider {
             chosen: *chosen,
-            policy: chosen.policy(parameters),
+            acting: chosen.acting(parameters),
             seed: *seed,
             retired: retired.clone(),
             excluded: Vec::new(),
@@ -117,14 +118,8 @@ impl Decider {
         self.excluded.clear();
         self.excluded.extend(self.retired.iter().chain(&request.exclude));
         self.excluded.sort_unstable();
-        let at = choose(
-            self.policy.as_ref(),
-            model,
-            &real_context(context),
-            &self.excluded,
-            draws,
-            &mut self.promises,
-        );
+        let asked = Asked { x: &real_context(context), exclude: &self.excluded, factor: 1.0 };
+        let at = choose(&self.acting, model, asked, draws, &mut self.promises);
         let chosen = at.map(|at| self.promises[at]);
         let scores = if at.is_some() {
             self.promises.iter().map(|promise| promise.score).collect()
