@@ -29,7 +29,48 @@ impl Row for Record {
 /// Writes rows as a block behind what is there, for a snapshot.
 pub fn encode<T: Row>(rows: &[T], bytes: &mut Vec<u8>) {
     bytes.reserve(block_bytes::<T>(rows.len()));
-    write_block(rows, bytes).expect("memory takes whatever is written to it");
+    let mut block = BlockWriter::begin::<T>(rows.len(), bytes);
+    block.write(rows, bytes);
+    block.finish(bytes);
+}
+
+/// A block on its way behind what is there, some rows at a time: the same bytes as [`encode`]
+/// writes at once.
+#[derive(Debug)]
+pub struct BlockWriter {
+    /// Where it begins.
+    at: usize,
+    hash: crc32fast::Hasher,
+    rows: usize,
+}
+
+impl BlockWriter {
+    /// Begins a block of so many rows.
+    pub fn begin<T: Row>(rows: usize, bytes: &mut Vec<u8>) -> Self {
+        let header = header::<T>(rows);
+        let at = bytes.len();
+        bytes.extend_from_slice(bytemuck::bytes_of(&header));
+        BlockWriter { at, hash: hash_of(&header), rows: 0 }
+    }
+
+    /// Writes its next rows, of the type that it was begun with.
+    pub fn write<T: Row>(&mut self, rows: &[T], bytes: &mut Vec<u8>) {
+        self.hash.update(bytemuck::cast_slice(rows));
+        self.rows += rows.len();
+        write_body(rows, bytes).expect("memory takes whatever is written to it");
+    }
+
+    /// How many of its rows are written.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Seals it, once all of its rows are written.
+    pub fn finish(self, bytes: &mut [u8]) {
+        let checksum = u64::from(self.hash.finalize());
+        let end = self.at + HEADER_BYTES;
+        bytes[end - size_of::<u64>()..end].copy_from_slice(&checksum.to_ne_bytes());
+    }
 }
 
 /// Reads a block that fills `bytes` exactly, wherever in memory they lie: its rows are copied to
@@ -59,7 +100,7 @@ impl<T: Row> Abomonation for Plain<T> {}
 unsafe impl<T: Row> TransparentWrapper<T> for Plain<T> {}
 
 /// Bytes of a block of so many rows.
-pub(super) fn block_bytes<T: Row>(rows: usize) -> usize {
+pub fn block_bytes<T: Row>(rows: usize) -> usize {
     // Whole words, so that whatever follows a block in a message is aligned again.
     const {
         assert!(
@@ -79,17 +120,28 @@ fn fingerprint<T: Row>() -> u64 {
     })
 }
 
-/// CRC-32 of a header's first three words and a body.
-fn checksum(header: &Header, body: &[u8]) -> u64 {
+/// The header of a block of so many rows, without a checksum.
+fn header<T: Row>(rows: usize) -> Header {
+    [MAGIC, fingerprint::<T>(), rows as u64, 0]
+}
+
+/// The beginning of a block's checksum: that of the first three words of its header.
+fn hash_of(header: &Header) -> crc32fast::Hasher {
     let mut hash = crc32fast::Hasher::new();
     hash.update(bytemuck::cast_slice(&header[..3]));
+    hash
+}
+
+/// CRC-32 of a header's first three words and a body.
+fn checksum(header: &Header, body: &[u8]) -> u64 {
+    let mut hash = hash_of(header);
     hash.update(body);
     u64::from(hash.finalize())
 }
 
 /// Writes rows as a block.
 pub(super) fn write_block<T: Row, W: Write>(rows: &[T], writer: &mut W) -> io::Result<()> {
-    let mut header: Header = [MAGIC, fingerprint::<T>(), rows.len() as u64, 0];
+    let mut header = header::<T>(rows.len());
     header[3] = checksum(&header, bytemuck::cast_slice(rows));
     writer.write_all(bytemuck::bytes_of(&header))?;
     write_body(rows, writer)

@@ -38,6 +38,6 @@ mod error;
 pub(crate) mod tests;
 
 pub use aligned::{Aligned, BlockReader};
-pub use block::{HEADER_BYTES, MAGIC, Row, decode, encode};
+pub use block::{BlockWriter, HEADER_BYTES, MAGIC, Row, block_bytes, decode, encode};
 pub use container::Rows;
 pub use error::CodecError;

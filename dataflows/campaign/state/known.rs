@@ -25,6 +25,8 @@ pub(super) struct BloomFilter {
 enum Growing {
     /// The ids of customers before this one are counted: there are so many.
     Counting(usize, usize),
+    /// It gets so many words, all of them empty.
+    Clearing(usize),
     /// The ids of customers before this one are in it.
     Filling(usize),
 }
@@ -47,6 +49,9 @@ const BITS_PER_KEY: usize = 16;
 
 /// Words of the smallest filter.
 const FEWEST_WORDS: usize = 1 << 12;
+
+/// Words that are cleared in a unit of work.
+const WORDS_A_UNIT: usize = 64;
 
 /// Names of the topics in keys of the filter: any two different odd constants.
 const TRANSACTIONS: u64 = 0x51ED_270B;
@@ -116,22 +121,20 @@ impl BloomFilter {
         (self.keys + more) * BITS_PER_KEY > self.words.len() * 64
     }
 
-    /// An empty filter with room for so many keys.
-    fn with_room_for(keys: usize) -> Self {
-        let words = (keys * BITS_PER_KEY).div_ceil(64).next_power_of_two();
-        BloomFilter::of_words(words.max(FEWEST_WORDS))
+    /// Words of a filter with room for so many keys.
+    fn words_for(keys: usize) -> usize {
+        (keys * BITS_PER_KEY).div_ceil(64).next_power_of_two().max(FEWEST_WORDS)
     }
 
-    /// An empty filter with room for so many more keys than this one has, to be filled again from
+    /// Words of a filter with room for so many more keys than this one has, to be filled again from
     /// the histories. It is larger by four times at least.
-    fn grown_for(&self, more: usize) -> Self {
-        let words = ((self.keys + more) * BITS_PER_KEY).div_ceil(64).next_power_of_two();
-        BloomFilter::of_words(words.max(self.words.len() * 4))
+    fn words_grown_for(&self, more: usize) -> usize {
+        BloomFilter::words_for(self.keys + more).max(self.words.len() * 4)
     }
 
     /// Makes it anew from histories that were loaded.
     pub(super) fn know_all(&mut self, histories: &Blocks<History>) {
-        *self = self.grown_for(histories.iter().map(ids).sum());
+        *self = BloomFilter::of_words(self.words_grown_for(histories.iter().map(ids).sum()));
         self.fill(0, histories, &mut Budget::unbounded());
     }
 
@@ -149,16 +152,24 @@ impl BloomFilter {
                 // Most of the ids that it has may have been folded: those that are kept are
                 // counted.
                 None if folds => self.growing = Some(Growing::Counting(0, 0)),
-                None => self.begin_filling(self.grown_for(more)),
+                None => self.begin_anew(self.words_grown_for(more)),
                 Some(Growing::Counting(next, found)) if next == histories.len() => {
                     // With room for as many again as are there, it is not made anew all the time.
-                    self.begin_filling(BloomFilter::with_room_for(2 * found + more));
+                    self.begin_anew(BloomFilter::words_for(2 * found + more));
                 }
                 Some(Growing::Counting(next, found)) => {
                     let share = budget.share(next, histories.len(), 1);
                     let end = share.end;
                     let found = found + share.map(|slot| ids(&histories[slot])).sum::<usize>();
                     self.growing = Some(Growing::Counting(end, found));
+                }
+                Some(Growing::Clearing(words)) if words == self.words.len() => {
+                    self.growing = Some(Growing::Filling(0));
+                }
+                Some(Growing::Clearing(words)) => {
+                    let share =
+                        budget.share(self.words.len() / WORDS_A_UNIT, words / WORDS_A_UNIT, 1);
+                    self.words.resize(share.end * WORDS_A_UNIT, 0);
                 }
                 Some(Growing::Filling(next)) => {
                     let next = self.fill(next, histories, budget);
@@ -175,8 +186,11 @@ impl BloomFilter {
         }
     }
 
-    fn begin_filling(&mut self, empty: BloomFilter) {
-        *self = BloomFilter { growing: Some(Growing::Filling(0)), ..empty };
+    /// Begins to be one of so many words. What is empty is written too, in its turns: a filter of
+    /// millions of keys has tens of megabytes.
+    fn begin_anew(&mut self, words: usize) {
+        let empty = Vec::with_capacity(words);
+        *self = BloomFilter { words: empty, keys: 0, growing: Some(Growing::Clearing(words)) };
     }
 
     /// Fills in the ids of customers from `next` on; says before which one that ended.
@@ -223,7 +237,7 @@ mod tests {
             (FEWEST_WORDS * 4, FEWEST_WORDS),
             (FEWEST_WORDS * 4 + 1, FEWEST_WORDS * 2),
         ] {
-            let known = BloomFilter::with_room_for(keys);
+            let known = BloomFilter::of_words(BloomFilter::words_for(keys));
             assert_eq!((known.words.len(), known.is_short_of(keys)), (words, false));
         }
     }

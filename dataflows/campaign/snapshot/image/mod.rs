@@ -9,7 +9,9 @@ mod unpack;
 pub(in crate::campaign) use rows::Bookkeeping;
 pub(in crate::campaign) use unpack::{CustomerRows, ImageRows};
 
-use crate::codec::{Row, encode};
+#[cfg(test)]
+use crate::codec::encode;
+use crate::codec::{BlockWriter, Row, block_bytes};
 use crate::customer::Transaction;
 use crate::customer::history::{Decided, Extras, History, Interaction, Reward};
 use crate::event::{Attachment, Millis};
@@ -107,55 +109,112 @@ impl Image {
     }
 }
 
-/// Writes a block of an image; says how many rows it has.
-type WriteBlock = fn(&Image, &mut Vec<u8>) -> usize;
-
-/// The blocks of an image, in their order.
-const BLOCKS: [WriteBlock; 10] = [
-    |image, bytes| write_block(&image.customers, bytes),
-    |image, bytes| write_block(&image.transactions, bytes),
-    |image, bytes| write_block(&image.interactions, bytes),
-    |image, bytes| write_block(&image.profiles, bytes),
-    |image, bytes| write_block(&image.rewards, bytes),
-    |image, bytes| write_block(&image.decisions, bytes),
-    |image, bytes| write_block(&image.attachments, bytes),
-    |image, bytes| write_block(&image.folded, bytes),
-    |image, bytes| write_block(&image.counts, bytes),
-    |image, bytes| write_block(&image.words, bytes),
-];
-
-fn write_block<T: Row>(rows: &[T], bytes: &mut Vec<u8>) -> usize {
-    encode(rows, bytes);
-    rows.len()
+/// Something that is done with a block of an image, whatever its rows are.
+trait WithRows {
+    /// Does it with these rows.
+    fn with<T: Row>(&mut self, rows: &[T]);
 }
 
-/// An image on its way to bytes, some blocks a turn.
+impl Image {
+    /// The blocks of an image, in their order.
+    const BLOCKS: usize = 10;
+
+    /// Does something with the rows of a block.
+    fn block(&self, number: usize, what: &mut impl WithRows) {
+        match number {
+            0 => what.with(&self.customers),
+            1 => what.with(&self.transactions),
+            2 => what.with(&self.interactions),
+            3 => what.with(&self.profiles),
+            4 => what.with(&self.rewards),
+            5 => what.with(&self.decisions),
+            6 => what.with(&self.attachments),
+            7 => what.with(&self.folded),
+            8 => what.with(&self.counts),
+            _ => what.with(&self.words),
+        }
+    }
+
+    /// How many bytes it takes.
+    fn bytes(&self) -> usize {
+        struct Bytes(usize);
+        impl WithRows for Bytes {
+            fn with<T: Row>(&mut self, rows: &[T]) {
+                self.0 += block_bytes::<T>(rows.len());
+            }
+        }
+        let mut bytes = Bytes(0);
+        (0..Self::BLOCKS).for_each(|number| self.block(number, &mut bytes));
+        bytes.0
+    }
+}
+
+/// An image on its way to bytes, some rows a turn.
 #[derive(Debug)]
 pub(in crate::campaign) struct Packing {
     image: Image,
-    blocks: std::slice::Iter<'static, WriteBlock>,
+    /// The block that is next.
+    next: usize,
+    /// What is written of it.
+    block: Option<BlockWriter>,
     packed: ShardImage,
 }
+
+/// Rows that are copied in a unit of work: one takes far less.
+const ROWS_A_UNIT: usize = 4;
+
+/// Units of work in the least that is copied at once.
+const COPY: usize = 64;
 
 impl Packing {
     /// Begins to pack the image of a virtual shard at an epoch's end.
     pub(in crate::campaign) fn of(epoch: u64, shard: u16, whole: bool, image: Image) -> Self {
-        let customers = image.customers();
-        let packed = ShardImage { epoch, shard, whole, customers, bytes: Vec::new() };
-        Packing { image, blocks: BLOCKS.iter(), packed }
+        // All that it takes, so that what is packed is never moved.
+        let bytes = Vec::with_capacity(image.bytes());
+        let packed = ShardImage { epoch, shard, whole, customers: image.customers(), bytes };
+        Packing { image, next: 0, block: None, packed }
     }
 
     /// Packs some more; gives the bytes once all of it is packed.
     pub(in crate::campaign) fn pack(&mut self, budget: &mut Budget) -> Option<ShardImage> {
         while budget.is_left() {
-            let Some(write) = self.blocks.next() else {
+            if self.next == Image::BLOCKS {
                 let nothing = ShardImage { bytes: Vec::new(), ..self.packed };
                 return Some(std::mem::replace(&mut self.packed, nothing));
-            };
-            // A row takes far less than a unit: it is copied.
-            budget.spend(1 + write(&self.image, &mut self.packed.bytes) / 4);
+            }
+            let Packing { image, next, block, packed } = self;
+            image.block(*next, &mut Copying { block, bytes: &mut packed.bytes, budget });
+            if self.block.is_none() {
+                self.next += 1;
+            }
         }
         None
+    }
+}
+
+/// Copies the next rows of a block, and seals it after the last.
+struct Copying<'a> {
+    block: &'a mut Option<BlockWriter>,
+    bytes: &'a mut Vec<u8>,
+    budget: &'a mut Budget,
+}
+
+impl WithRows for Copying<'_> {
+    fn with<T: Row>(&mut self, rows: &[T]) {
+        let begun = self.block.take();
+        let mut block = begun.unwrap_or_else(|| BlockWriter::begin::<T>(rows.len(), self.bytes));
+        self.budget.spend(1);
+        while self.budget.is_left() && block.rows() < rows.len() {
+            let left = &rows[block.rows()..];
+            let some = &left[..left.len().min(COPY * ROWS_A_UNIT)];
+            block.write(some, self.bytes);
+            self.budget.spend(some.len().div_ceil(ROWS_A_UNIT));
+        }
+        if block.rows() < rows.len() {
+            *self.block = Some(block);
+        } else {
+            block.finish(self.bytes);
+        }
     }
 }
 
