@@ -64,6 +64,21 @@ fn rows_come_back_as_they_were() {
 }
 
 #[test]
+fn a_block_that_is_written_some_rows_at_a_time_is_the_same() {
+    let rows = records(100);
+    for some in [1, 7, 33, 100] {
+        let mut bytes = encoded(&rows[..3]);
+        let mut block = BlockWriter::begin::<Record>(rows.len(), &mut bytes);
+        for rows in rows.chunks(some) {
+            block.write(rows, &mut bytes);
+        }
+        assert_eq!(block.rows(), rows.len());
+        block.finish(&mut bytes);
+        assert_eq!(bytes, [encoded(&rows[..3]), encoded(&rows)].concat());
+    }
+}
+
+#[test]
 fn blocks_that_follow_one_another_are_taken_in_place() {
     let mut bytes = encoded(&records(3));
     bytes.extend(encoded::<Record>(&[]));

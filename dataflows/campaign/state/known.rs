@@ -51,7 +51,7 @@ const BITS_PER_KEY: usize = 16;
 const FEWEST_WORDS: usize = 1 << 12;
 
 /// Words that are cleared in a unit of work.
-const WORDS_A_UNIT: usize = 64;
+const WORDS_A_UNIT: usize = 16;
 
 /// Names of the topics in keys of the filter: any two different odd constants.
 const TRANSACTIONS: u64 = 0x51ED_270B;
