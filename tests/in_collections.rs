@@ -301,20 +301,21 @@ fn all_of(rows: &Bought) -> Settled {
     settled
 }
 
-/// Number, A and b of an arm.
-type Sum = (u64, Vec<i128>, Vec<i128>);
+/// Number, A and b of an arm, with its rewards in sum and their squares.
+type Sum = (u64, Vec<i128>, Vec<i128>, [i128; 2]);
 
 fn sum<'a>(contacts: impl Iterator<Item = (i128, &'a [i128])>) -> Sum {
-    let (mut n, mut a, mut b) = (0, Vec::new(), Vec::new());
+    let (mut n, mut a, mut b, mut rewards) = (0, Vec::new(), Vec::new(), [0, 0]);
     for (reward, x) in contacts {
         n += 1;
+        rewards = [rewards[0] + reward, rewards[1] + reward * reward];
         a.resize(x.len() * (x.len() + 1) / 2, 0);
         b.resize(x.len(), 0);
         let pairs = (0..x.len()).flat_map(|i| (i..x.len()).map(move |j| (i, j)));
         a.iter_mut().zip(pairs).for_each(|(sum, (i, j))| *sum += x[i] * x[j]);
         b.iter_mut().zip(x).for_each(|(sum, x)| *sum += reward * x);
     }
-    (n, a, b)
+    (n, a, b, rewards)
 }
 
 proptest! {

@@ -111,7 +111,8 @@ mod tests {
     /// Five arms, of which the second has once given 8 in the context (1, 0).
     fn model() -> Model {
         let mut model = Model::new(5, 2, 1.0);
-        model.take(9, solve(1, &Totals { n: 1, a: vec![1 << 24, 0, 0], b: vec![8 << 28, 0] }, 1.0));
+        let (a, b) = (vec![1 << 24, 0, 0], vec![8 << 28, 0]);
+        model.take(9, solve(1, &Totals { n: 1, a, b, ..Totals::default() }, 1.0));
         model
     }
 

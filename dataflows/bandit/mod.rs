@@ -16,6 +16,7 @@ pub mod model;
 pub mod observation;
 pub mod parameters;
 pub mod policy;
+pub mod rewards;
 pub mod ridge;
 pub mod statistics;
 pub mod tallies;

@@ -1,6 +1,7 @@
 //! The solved models of all arms that decide at one time; an arm without observations costs
 //! nothing.
 
+use super::rewards::RewardSums;
 use super::ridge::{ArmModel, Estimate, solve};
 use super::totals::Totals;
 
@@ -18,6 +19,12 @@ pub struct Model {
     seen: Vec<ArmModel>,
     /// Observations behind them.
     n: i64,
+    /// Their rewards in sum, as far as they are known.
+    rewards: RewardSums,
+    /// Arms of which they are not.
+    unknown: usize,
+    /// The standard deviation of all rewards.
+    deviation: f64,
 }
 
 impl Model {
@@ -30,6 +37,9 @@ impl Model {
             unseen: unseen(dimension, ridge),
             seen: Vec::new(),
             n: 0,
+            rewards: RewardSums::default(),
+            unknown: 0,
+            deviation: 1.0,
         }
     }
 
@@ -47,10 +57,22 @@ impl Model {
         debug_assert!(model.arm < self.arms, "arm {} of {}", model.arm, self.arms);
         self.version = self.version.max(version);
         self.n += model.n;
+        match model.rewards {
+            Some(rewards) => self.rewards.add(&rewards),
+            None => self.unknown += 1,
+        }
         match self.seen.binary_search_by_key(&model.arm, |seen| seen.arm) {
-            Ok(at) => self.n -= std::mem::replace(&mut self.seen[at], model).n,
+            Ok(at) => {
+                let before = std::mem::replace(&mut self.seen[at], model);
+                self.n -= before.n;
+                match before.rewards {
+                    Some(rewards) => self.rewards.take(&rewards),
+                    None => self.unknown -= 1,
+                }
+            }
             Err(at) => self.seen.insert(at, model),
         }
+        self.deviation = self.rewards.deviation(self.n);
     }
 
     /// Observations behind it, of all arms.
@@ -58,9 +80,16 @@ impl Model {
         self.n
     }
 
-    /// The standard deviation of all rewards in it; 1 where nothing is known of it.
+    /// The standard deviation of all rewards, in units of reward: sqrt(n sum of squares - sum^2) /
+    /// n; 1 where that is 0 or of fewer than two, and where rewards are not known of every arm.
     pub fn deviation(&self) -> f64 {
-        1.0
+        if self.knows_rewards() { self.deviation } else { 1.0 }
+    }
+
+    /// Whether the rewards of every arm are known. They are not where the sums of an arm were begun
+    /// before rewards were summed, and what was folded since cannot be told any more.
+    pub fn knows_rewards(&self) -> bool {
+        self.unknown == 0
     }
 
     /// What each arm promises in a context of real units, in the order of their numbers.
@@ -91,7 +120,8 @@ mod tests {
     #[test]
     fn arms_without_a_model_are_those_solved_from_nothing() {
         let mut model = Model::new(40_000, 2, 4.0);
-        let totals = Totals { n: 1, a: vec![1 << 24, 0, 0], b: vec![1 << 28, 0] };
+        let (a, b) = (vec![1 << 24, 0, 0], vec![1 << 28, 0]);
+        let totals = Totals { n: 1, a, b, ..Totals::default() };
         let seen = solve(300, &totals, 4.0);
         model.take(7, seen.clone());
         let x = [1.0, 2.0];
@@ -112,15 +142,35 @@ mod tests {
     fn a_newer_model_takes_the_place_of_the_one_before() {
         let mut model = Model::new(2, 1, 1.0);
         for (version, sum) in [(1, 1), (4, 3)] {
-            model.take(
-                version,
-                solve(1, &Totals { n: 1, a: vec![1 << 24], b: vec![sum << 28] }, 1.0),
-            );
+            let (a, b) = (vec![1 << 24], vec![sum << 28]);
+            model.take(version, solve(1, &Totals { n: 1, a, b, ..Totals::default() }, 1.0));
         }
         let means: Vec<f64> = model.estimates(&[1.0]).map(|(_, estimate)| estimate.mean).collect();
         assert!(means[0] == 0.0 && (means[1] - 1.5).abs() < 1e-12, "{means:?}");
-        assert_eq!((model.version, model.n()), (4, 1));
-        model.take(5, solve(0, &Totals { n: 7, a: vec![1 << 24], b: vec![0] }, 1.0));
-        assert_eq!(model.n(), 8);
+        assert_eq!(model.version, 4);
+    }
+
+    #[test]
+    fn the_deviation_is_that_of_the_newest_of_all_arms() {
+        let arm = |arm, rewards: Option<&[i64]>| {
+            let n = rewards.map_or(1, <[i64]>::len) as i64;
+            let rewards = rewards.map(|rewards| {
+                let mut sums = RewardSums::default();
+                rewards.iter().for_each(|reward| sums.count(reward << 16, 1));
+                sums
+            });
+            solve(arm, &Totals { n, rewards, ..Totals::new(1) }, 1.0)
+        };
+        let mut model = Model::new(3, 1, 1.0);
+        assert_eq!((model.deviation(), model.n()), (1.0, 0));
+        model.take(1, arm(2, Some(&[90, -7, 12])));
+        model.take(2, arm(2, Some(&[2, 4])));
+        model.take(2, arm(0, Some(&[6, 8, 10])));
+        let is_known = |model: &Model| (model.deviation() - f64::sqrt(8.0)).abs() < 1e-12;
+        assert!(is_known(&model) && model.n() == 5);
+        model.take(3, arm(1, None));
+        assert_eq!((model.deviation(), model.knows_rewards()), (1.0, false));
+        model.take(4, arm(1, Some(&[])));
+        assert!(is_known(&model) && model.knows_rewards());
     }
 }

@@ -5,6 +5,7 @@
 //! = L L', x' A^-1 x is the squared length of L^-1 x, so a model keeps L^-1: half the work of a
 //! full inverse, and never negative.
 
+use super::rewards::RewardSums;
 use super::totals::Totals;
 use super::{CONTEXT_BITS, MAX_DIMENSION, triangle_length};
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
@@ -21,6 +22,8 @@ pub struct ArmModel {
     pub arm: u32,
     /// Observations behind it.
     pub n: i64,
+    /// Sums of their rewards, where they are known.
+    pub rewards: Option<RewardSums>,
     /// The ridge that it was solved with; greater than the one asked for only where that was too
     /// small (see [`solve_real`]).
     pub ridge: f64,
@@ -54,13 +57,16 @@ pub fn real_context(x: &[i16]) -> Vec<f64> {
 /// Totals of a fresh arm give theta = 0 and A = ridge I. How a ridge that is too small is treated:
 /// [`solve_real`].
 pub fn solve(arm: u32, totals: &Totals, ridge: f64) -> ArmModel {
-    ArmModel { arm, n: totals.n, ..solve_real(&totals.real_a(), &totals.real_b(), ridge) }
+    let Totals { n, rewards, .. } = *totals;
+    ArmModel { arm, n, rewards, ..solve_real(&totals.real_a(), &totals.real_b(), ridge) }
 }
 
 /// Solves a model from sums in real units: `a` is the upper triangle of the sum of x x' row by row,
 /// without ridge, `b` the sum of r x.
 ///
-/// Arm and n of the result are 0. With exact arithmetic A is positive definite for every ridge > 0.
+/// Arm and n of the result are 0, and rewards are not known.
+///
+/// With exact arithmetic A is positive definite for every ridge > 0.
 /// Where rounding (a ridge tiny against the sums) or a ridge of 0 makes the factorization fail, the
 /// ridge is raised fourfold, from at least 2^-24, until it succeeds, and the model says which it
 /// is. Sums that are not finite cannot come from totals; they give the model of an unseen arm.
@@ -84,6 +90,7 @@ pub fn solve_real(a: &[f64], b: &[f64], ridge: f64) -> ArmModel {
                 return ArmModel {
                     arm: 0,
                     n: 0,
+                    rewards: None,
                     ridge,
                     theta: theta.as_slice().to_vec(),
                     inverse_factor,

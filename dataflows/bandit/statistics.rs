@@ -1,4 +1,4 @@
-//! Sums of one epoch: what each observation adds to x x' and r x of its arm, exactly.
+//! Sums of one epoch: what each observation adds to x x', r x, r and r r of its arm, exactly.
 //!
 //! Contexts are integers (Q12, 16 bits) and so are rewards (Q16, 64 bits), so every sum is an exact
 //! integer and the order of adding cannot matter. What makes it fast is where the wide integers are
@@ -11,6 +11,7 @@
 mod products;
 
 use super::MAX_DIMENSION;
+use super::rewards::RewardSums;
 use products::{Panel, Products};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,8 @@ pub struct Delta {
     pub a: Vec<i64>,
     /// Sum of r x, in units of 2^-28.
     pub b: Vec<i128>,
+    /// Sums of r and of r r.
+    pub rewards: RewardSums,
 }
 
 /// Running sums of one arm, since the last drain. About 11 KB at dimension 32.
@@ -41,6 +44,7 @@ pub struct Sums {
     added: Panel,
     taken: Panel,
     products: Products,
+    rewards: RewardSums,
 }
 
 impl Sums {
@@ -60,6 +64,7 @@ impl Sums {
             added: Panel::new(dimension),
             taken: Panel::new(dimension),
             products: Products::new(dimension),
+            rewards: RewardSums::default(),
         }
     }
 
@@ -92,7 +97,8 @@ impl Sums {
         self.flush();
         self.observations = 0;
         let (a, b) = self.products.drain();
-        Delta { arm: self.arm, n: std::mem::take(&mut self.n), a, b }
+        let (n, rewards) = (std::mem::take(&mut self.n), std::mem::take(&mut self.rewards));
+        Delta { arm: self.arm, n, a, b, rewards }
     }
 
     /// What changed since the last drain, or `None` if that is nothing (also where all that was
@@ -104,6 +110,7 @@ impl Sums {
         }
         let delta = self.drain_all();
         let changed = delta.n != 0
+            || !delta.rewards.is_empty()
             || delta.a.iter().any(|&sum| sum != 0)
             || delta.b.iter().any(|&sum| sum != 0);
         changed.then_some(delta)
@@ -117,8 +124,10 @@ impl Sums {
             self.observations <= MAX_OBSERVATIONS,
             "an epoch of over {MAX_OBSERVATIONS} observations of one arm must be cut into several"
         );
-        self.products.fold(&mut self.added, 1);
-        self.products.fold(&mut self.taken, -1);
+        for (block, sign) in [(&mut self.added, 1), (&mut self.taken, -1)] {
+            self.rewards.fold(block.rewards(), sign);
+            self.products.fold(block, sign);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Totals of an arm: the exact sums of every observation that stands, and the digest that proves
 //! two of them equal.
 
+use super::rewards::RewardSums;
 use super::statistics::Delta;
 use super::{CONTEXT_BITS, MAX_DIMENSION, REWARD_BITS, triangle_length};
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use sha2::{Digest, Sha256};
 ///
 /// No sum can overflow: a cell of `a` grows by at most 2^30 an observation, one of `b` by at most
 /// 2^78.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Observations.
     pub n: i64,
@@ -18,6 +19,10 @@ pub struct Totals {
     pub a: Vec<i128>,
     /// Sum of r x, in units of 2^-28.
     pub b: Vec<i128>,
+    /// Sums of r and of r r; no part of the digest. `None` where they were not summed from the
+    /// first observation on, as of before there were such.
+    #[serde(default)]
+    pub rewards: Option<RewardSums>,
 }
 
 impl Totals {
@@ -30,7 +35,8 @@ impl Totals {
             (1..=MAX_DIMENSION).contains(&dimension),
             "a context has 1 to {MAX_DIMENSION} terms, not {dimension}"
         );
-        Totals { n: 0, a: vec![0; triangle_length(dimension)], b: vec![0; dimension] }
+        let rewards = Some(RewardSums::default());
+        Totals { n: 0, a: vec![0; triangle_length(dimension)], b: vec![0; dimension], rewards }
     }
 
     /// Terms of a context.
@@ -40,7 +46,9 @@ impl Totals {
 
     /// Whether nothing is left in it.
     pub fn is_empty(&self) -> bool {
-        self.n == 0 && self.a.iter().chain(&self.b).all(|&sum| sum == 0)
+        self.n == 0
+            && self.rewards.is_none_or(|rewards| rewards.is_empty())
+            && self.a.iter().chain(&self.b).all(|&sum| sum == 0)
     }
 
     /// Adds what changed; the order of changes does not matter.
@@ -57,6 +65,7 @@ impl Totals {
         self.n += delta.n;
         self.a.iter_mut().zip(&delta.a).for_each(|(total, &change)| *total += i128::from(change));
         self.b.iter_mut().zip(&delta.b).for_each(|(total, &change)| *total += change);
+        self.rewards.iter_mut().for_each(|total| total.add(&delta.rewards));
     }
 
     /// Writes all of it as the digest has it.
@@ -220,7 +229,12 @@ mod tests {
     /// program, from the layout as documented.
     #[test]
     fn digest_is_the_documented_one() {
-        let seen = Totals { n: 2, a: vec![1 << 24, -(1 << 20), 1 << 90], b: vec![-1, 1 << 100] };
+        let seen = Totals {
+            n: 2,
+            a: vec![1 << 24, -(1 << 20), 1 << 90],
+            b: vec![-1, 1 << 100],
+            ..Totals::default()
+        };
         let names = ["intercept".to_string(), "Häufigkeit".to_string()];
         let golden = "c3a8b6cf66288486fafe12935eea77a498dbf8f618accd7a24695f07d7dd57ae";
         assert_eq!(hex(digest(2, &names, &[(0, &seen), (1, &Totals::new(2))])), golden);
@@ -238,7 +252,7 @@ mod tests {
 
     #[test]
     fn every_part_enters_the_digest() {
-        let totals = Totals { n: 1, a: vec![1, 2, 3], b: vec![4, 5] };
+        let totals = Totals { n: 1, a: vec![1, 2, 3], b: vec![4, 5], ..Totals::default() };
         let names = |first: &str| vec![first.to_string(), "b".to_string()];
         let base = digest(2, &names("a"), &[(0, &totals)]);
         let mut others =
@@ -265,6 +279,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "dimension 3 cannot be added to totals of dimension 2")]
     fn a_change_of_another_dimension_is_refused() {
-        Totals::new(2).add(&Delta { arm: 0, n: 0, a: vec![0; 6], b: vec![0; 3] });
+        let rewards = RewardSums::default();
+        Totals::new(2).add(&Delta { arm: 0, n: 0, a: vec![0; 6], b: vec![0; 3], rewards });
     }
 }

@@ -2,9 +2,9 @@
 //! sinks.
 
 use crate::bandit::observation::{Observation, Sign, Tally};
-use crate::bandit::statistics::Delta;
 use crate::bandit::tallies::{ArmDays, ArmSums};
 use crate::campaign::output::{Change, FeatureRows, InteractionRow, InteractionRows};
+use crate::campaign::recount::{ArmChange, Recount};
 use crate::customer::history::{Interaction, View};
 use hashbrown::HashMap;
 
@@ -32,6 +32,8 @@ pub struct Emission {
     pub learned: i64,
     /// Those that were corrected after they had entered it.
     pub corrected: u64,
+    /// What was counted of before the next epoch.
+    recount: Recount,
     with_rows: bool,
     /// The sums of every arm are told next, be they nothing.
     pub(super) every_arm: bool,
@@ -57,9 +59,15 @@ impl Emission {
             features: FeatureRows::default(),
             learned: 0,
             corrected: 0,
+            recount: Recount::default(),
             with_rows,
             every_arm: false,
         }
+    }
+
+    /// With what was counted of before the next epoch.
+    pub fn recounting(self, recount: Recount) -> Self {
+        Emission { recount, ..self }
     }
 
     /// An interaction enters the model.
@@ -128,8 +136,10 @@ impl Emission {
     }
 
     /// The sums of the epoch, arm by arm, of those that changed.
-    pub fn drain_sums(&mut self) -> impl Iterator<Item = Delta> + '_ {
-        self.sums.drain(std::mem::take(&mut self.every_arm))
+    pub fn drain_sums(&mut self) -> impl Iterator<Item = ArmChange> + '_ {
+        let recount = std::mem::take(&mut self.recount).into_arms().map(ArmChange::Recount);
+        let sums = self.sums.drain(std::mem::take(&mut self.every_arm)).map(ArmChange::Sums);
+        recount.chain(sums)
     }
 }
 

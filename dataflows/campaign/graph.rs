@@ -14,13 +14,13 @@
 
 use crate::bandit::model::Model;
 use crate::bandit::ridge::solve;
-use crate::bandit::statistics::Delta;
 use crate::bandit::totals::Totals;
 use crate::campaign::emission::Emission;
 use crate::campaign::learning::{Learned, Learner, learn};
 use crate::campaign::output::{ArmUpdate, Day, Output};
 use crate::campaign::owners::find_owners;
 use crate::campaign::parsing::{Past, parse};
+use crate::campaign::recount::{ArmChange, Recount};
 use crate::campaign::settling::settle;
 use crate::campaign::shard::Shard;
 use crate::campaign::snapshot::{Common, Version};
@@ -81,12 +81,13 @@ pub fn campaign<'scope>(
 ) -> StreamVec<'scope, u64, Output> {
     let scope = feed.scope();
     let Campaign { settings, features, thresholds } = campaign.clone();
-    let Beginning { shard, common, images } = beginning;
+    let Beginning { mut shard, common, images } = beginning;
     let common = common.unwrap_or_default();
     let closer = closer(&settings, thresholds.is_some(), &shard);
-    let (pacer, shard) = (shard.pacer.clone(), Rc::new(RefCell::new(shard)));
     let (arms, dimension) = (settings.input.arms.len(), features.context().dimension());
-    let emission = Emission::new(arms, dimension, settings.emit.interactions);
+    let emission = Emission::new(arms, dimension, settings.emit.interactions)
+        .recounting(shard.visitor.take_recount());
+    let (pacer, shard) = (shard.pacer.clone(), Rc::new(RefCell::new(shard)));
 
     // Only where old events are folded must an epoch know the watermark of the one before when it
     // is parsed.
@@ -137,7 +138,7 @@ pub fn campaign<'scope>(
         settled.outputs,
         learned.outputs,
         views::views(learned.arm_days, learned.segments, &common),
-        updates.map(|(update, _)| Output::Arm(Box::new(update))),
+        updates.map(|(update, _)| update),
         find_owners(learned.asked, shard),
         published.flat_map(Published::into_outputs),
         closings.map(Output::Closed),
@@ -147,24 +148,32 @@ pub fn campaign<'scope>(
 /// The totals of each arm, on the arm's worker, and the models solved from them: the one that its
 /// row has, and those that decide.
 fn sum_by_arm<'scope>(
-    deltas: StreamVec<'scope, u64, Delta>,
+    changes: StreamVec<'scope, u64, ArmChange>,
     dimension: usize,
     settings: Arc<Settings>,
     common: &Common,
-) -> StreamVec<'scope, u64, (ArmUpdate, Vec<Learned>)> {
+) -> StreamVec<'scope, u64, (Output, Vec<Learned>)> {
     // Of several versions of an arm the last one is the newest.
     let mut totals: BTreeMap<u32, Totals> =
         common.arms.iter().map(|version| (version.arm, version.totals.clone())).collect();
     let settings_changed = common.changed;
+    let recounted = common.lacks_rewards().then_some(common.epoch + 1);
     by_epoch(
-        deltas,
-        Exchange::new(|delta: &Delta| u64::from(delta.arm)),
+        changes,
+        Exchange::new(|change: &ArmChange| u64::from(change.arm())),
         "SumByArm",
-        move |epoch, deltas| {
-            let mut changed: Vec<u32> = deltas.iter().map(|delta| delta.arm).collect();
+        move |epoch, changes| {
+            let (mut deltas, mut recount) = (Vec::with_capacity(changes.len()), Recount::default());
+            changes.into_iter().for_each(|change| match change {
+                ArmChange::Sums(delta) => deltas.push(delta),
+                ArmChange::Recount(counted) => recount.add(&counted),
+            });
+            let completed =
+                if recounted == Some(epoch) { recount.complete(&mut totals) } else { Vec::new() };
             for delta in &deltas {
                 totals.entry(delta.arm).or_insert_with(|| Totals::new(dimension)).add(delta);
             }
+            let mut changed: Vec<u32> = deltas.iter().map(|delta| delta.arm).collect();
             changed.sort_unstable();
             changed.dedup();
             let solved = changed.into_iter().map(|arm| {
@@ -176,9 +185,11 @@ fn sum_by_arm<'scope>(
                     .find(|learned| learned.ridge == ridge)
                     .map(|learned| learned.model.clone());
                 let model = own.unwrap_or_else(|| solve(arm, &version.totals, ridge));
-                (ArmUpdate { arm, totals: version.totals, model }, models)
+                let update = ArmUpdate { arm, totals: version.totals, model };
+                (Output::Arm(Box::new(update)), models)
             });
-            solved.collect::<Vec<_>>()
+            let completed = completed.into_iter().map(|told| (told, Vec::new()));
+            completed.chain(solved).collect::<Vec<_>>()
         },
     )
 }

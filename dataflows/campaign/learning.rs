@@ -3,10 +3,10 @@
 
 use crate::bandit::model::Model;
 use crate::bandit::ridge::ArmModel;
-use crate::bandit::statistics::Delta;
 use crate::campaign::emission::Emission;
 use crate::campaign::output::{Counts, Output};
 use crate::campaign::owners::Inquiry;
+use crate::campaign::recount::ArmChange;
 use crate::campaign::shard::Shard;
 use crate::campaign::thresholds::Published;
 use crate::campaign::views::{ArmDayUpdate, SegmentUpdate, arm_day_update, segment_update};
@@ -42,7 +42,7 @@ pub struct Learned {
 /// What learning gives.
 pub struct LearnedStreams<'scope> {
     /// Changes of each arm's sums.
-    pub deltas: StreamVec<'scope, u64, Delta>,
+    pub deltas: StreamVec<'scope, u64, ArmChange>,
     /// Changes of the days of arms.
     pub arm_days: StreamVec<'scope, u64, ArmDayUpdate>,
     /// Changes of segments.
@@ -55,7 +55,7 @@ pub struct LearnedStreams<'scope> {
 
 /// Where what learning gives is sent.
 struct Ports {
-    deltas: OutputBuilder<u64, Builder<Vec<Delta>>>,
+    deltas: OutputBuilder<u64, Builder<Vec<ArmChange>>>,
     arm_days: OutputBuilder<u64, Builder<Vec<ArmDayUpdate>>>,
     segments: OutputBuilder<u64, Builder<Vec<SegmentUpdate>>>,
     outputs: OutputBuilder<u64, Builder<Vec<Output>>>,
@@ -122,7 +122,7 @@ impl Ports {
     /// An output for each, and one more to which nobody listens: the right to send at it keeps the
     /// dataflow up until a snapshot is complete.
     fn of<'scope>(builder: &mut OperatorBuilder<'scope, u64>) -> (Self, LearnedStreams<'scope>) {
-        let (deltas, delta_stream) = builder.new_output::<Vec<Delta>>();
+        let (deltas, delta_stream) = builder.new_output::<Vec<ArmChange>>();
         let (arm_days, arm_day_stream) = builder.new_output::<Vec<ArmDayUpdate>>();
         let (segments, segment_stream) = builder.new_output::<Vec<SegmentUpdate>>();
         let (outputs, output_stream) = builder.new_output::<Vec<Output>>();

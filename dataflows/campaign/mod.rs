@@ -11,6 +11,7 @@ pub mod output;
 pub mod owners;
 pub mod parsing;
 mod recorded;
+pub mod recount;
 mod resuming;
 pub mod rows;
 mod settle;

@@ -7,6 +7,7 @@
 
 use crate::bandit::parameters::Parameters;
 use crate::bandit::policy::Chosen;
+use crate::bandit::rewards::RewardSums;
 use crate::bandit::ridge::ArmModel;
 use crate::bandit::totals::Totals;
 pub use crate::campaign::counts::{Count, Counts};
@@ -40,6 +41,8 @@ pub enum Output {
     Decisions(Vec<Decision>),
     /// An arm's statistics after the epoch, and its solved model.
     Arm(Box<ArmUpdate>),
+    /// The rewards of an arm's sums as they stood before the epoch, which were not known.
+    Recounted(u32, RewardSums),
     /// A daily high-value threshold that closed: the day it holds for, and the total in minor
     /// units.
     Threshold(Day, u64),

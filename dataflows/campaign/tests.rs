@@ -18,6 +18,7 @@ mod serving;
 mod soundness;
 mod told;
 mod turns;
+mod upgrading;
 
 use super::graph::{Beginning, Campaign, campaign};
 use super::output::{

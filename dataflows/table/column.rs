@@ -52,6 +52,8 @@ pub struct Column {
     /// It adds up over the epochs: a row has what it comes to by then. There is at most one in all
     /// tables of a dataflow, in a table of which the epoch is the key.
     pub running: bool,
+    /// It came after the table: rows of before have nothing in it.
+    pub later: bool,
     /// What a view that moves with the clock has in its place, where it moves: an expression in SQL
     /// over the row `f`, the instant `n.instant` and the settings `c`.
     pub now: Option<&'static str>,
@@ -63,9 +65,9 @@ pub struct Column {
 impl Column {
     /// One that always has a value.
     pub fn of(name: impl Into<Cow<'static, str>>, kind: ColumnType, help: &'static str) -> Column {
-        let (null, once, numbers, running) = (false, false, false, false);
+        let (null, once, numbers, running, later) = (false, false, false, false, false);
         let (name, now, untold) = (name.into(), None, None);
-        Column { name, kind, null, help, once, numbers, running, now, untold }
+        Column { name, kind, null, help, once, numbers, running, later, now, untold }
     }
 
     /// Whether it is there because it is configured.
@@ -91,6 +93,11 @@ impl Column {
     /// It adds up over the epochs.
     pub fn running(self) -> Column {
         Column { running: true, ..self }
+    }
+
+    /// It came after the table, and may be NULL: rows of before have nothing in it.
+    pub fn later(self) -> Column {
+        Column { null: true, later: true, ..self }
     }
 
     /// With this in its place in a view that moves with the clock.

@@ -2,20 +2,23 @@
 
 use super::Cell;
 
-/// 2^-16 is this many of its last decimals.
-const Q16_DECIMALS: u32 = 16;
-const Q16_STEP: i128 = 152_587_890_625;
-
 /// A number in Q16.
 pub fn decimal_q16(value: i128) -> Cell {
-    let (whole, rest) = (value / 65_536, value % 65_536);
-    let sign = if value < 0 { "-" } else { "" };
-    trimmed(format!(
-        "{sign}{}.{:0width$}",
-        whole.unsigned_abs(),
-        (rest * Q16_STEP).unsigned_abs(),
-        width = Q16_DECIMALS as usize
-    ))
+    binary(value, 16)
+}
+
+/// A number in Q32.
+pub fn decimal_q32(value: i128) -> Cell {
+    binary(value, 32)
+}
+
+/// A number of units of 2^-`bits`, of which there are as many decimals: 5^bits is such a unit in
+/// the last of them.
+fn binary(value: i128, bits: u32) -> Cell {
+    let (sign, value) = (if value < 0 { "-" } else { "" }, value.unsigned_abs());
+    let (whole, rest) = (value >> bits, value & ((1 << bits) - 1));
+    let width = bits as usize;
+    trimmed(format!("{sign}{whole}.{:0width$}", rest * 5u128.pow(bits)))
 }
 
 /// A number of units of 10^-`decimals`.
@@ -44,6 +47,14 @@ mod tests {
             (65_536 * 100 + 16_384, "100.25"),
         ] {
             assert_eq!(decimal_q16(value), Cell::from(text.to_string()));
+        }
+        for (value, text) in [
+            (1 << 32, "1"),
+            (-3 << 30, "-0.75"),
+            (1, "0.00000000023283064365386962890625"),
+            (i128::MIN, "-39614081257132168796771975168"),
+        ] {
+            assert_eq!(decimal_q32(value), Cell::from(text.to_string()));
         }
         for (value, decimals, text) in [
             (0, 2, "0"),

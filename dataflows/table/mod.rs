@@ -14,7 +14,7 @@ mod untold;
 
 pub use cells::{Cell, TableRow, TableRows};
 pub use column::{Column, ColumnType, Filler, Own};
-pub use decimal::{decimal, decimal_q16};
+pub use decimal::{decimal, decimal_q16, decimal_q32};
 pub use erase::{Blank, Erase};
 pub use keep::{Dated, Keep};
 pub use untold::{Untold, When};

@@ -137,7 +137,8 @@ mod tests {
     /// Of four arms two are learned of, one of them twice.
     fn epochs() -> [EpochResults; 3] {
         let of = |epoch: u64, arm: u32, sum: i128| {
-            let totals = Totals { n: 1, a: vec![1 << 24, 1 << 22, 1 << 24], b: vec![sum << 28, 0] };
+            let (a, b) = (vec![1 << 24, 1 << 22, 1 << 24], vec![sum << 28, 0]);
+            let totals = Totals { n: 1, a, b, ..Totals::default() };
             let model = solve(arm, &totals, 1.0);
             let arms = vec![ArmUpdate { arm, totals, model }];
             EpochResults { arms, ..EpochResults::new(epoch) }

@@ -62,6 +62,7 @@ impl Follow for CampaignFollower {
         results.changed = self.changed.take();
         results.digest_before = self.digest();
         let epoch = results.epoch;
+        results.recounted.iter().for_each(|(arm, rewards)| self.follower.recounted(*arm, *rewards));
         for update in &results.arms {
             self.follower.learn(epoch, update);
             self.digest.changed(update.arm);

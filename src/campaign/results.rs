@@ -5,6 +5,7 @@ use crate::sink::gathered::{DayValues, ErasedCustomer, Essentials, Gathered, beh
 use crate::sink::notices::{NoticeText, Notices};
 use crate::sink::outbox::Owed;
 use crate::source::{TopicNames, TopicUuids};
+use dataflows::bandit::rewards::RewardSums;
 use dataflows::campaign::output::{
     ArmDay, ArmUpdate, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows, LastRows,
     Output, Segment,
@@ -42,6 +43,8 @@ pub struct EpochResults {
     pub decisions: Vec<Decision>,
     /// Arms whose statistics changed.
     pub arms: Vec<ArmUpdate>,
+    /// Rewards of arms before it, where they were not known.
+    pub recounted: Vec<(u32, RewardSums)>,
     /// Daily thresholds that closed.
     pub thresholds: Vec<(Day, u64)>,
     /// Rejected records.
@@ -88,6 +91,7 @@ impl EpochResults {
             last_features: Vec::new(),
             decisions: Vec::new(),
             arms: Vec::new(),
+            recounted: Vec::new(),
             thresholds: Vec::new(),
             rejected: Vec::new(),
             ignored: BTreeMap::new(),
@@ -115,6 +119,7 @@ impl EpochResults {
             Output::LastFeatures(rows) => self.last_features.push(rows),
             Output::Decisions(mut decisions) => self.decisions.append(&mut decisions),
             Output::Arm(update) => self.arms.push(*update),
+            Output::Recounted(arm, rewards) => self.recounted.push((arm, rewards)),
             Output::Threshold(day, total) => self.thresholds.push((day, total)),
             Output::Rejected(mut rejected) => self.rejected.append(&mut rejected),
             Output::Ignored(fields) => fields.into_iter().for_each(|(topic, field, records)| {

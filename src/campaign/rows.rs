@@ -9,14 +9,14 @@ use crate::sink::notices::NoticeForm;
 use crate::sink::rows::{Configured, Naming, Unfit, Wording};
 use crate::source::TopicNames;
 use crate::table::encode::CopyBuffer;
-use crate::table::{Changes, tell};
+use crate::table::{Changes, encode_cell, tell};
 use dataflows::Dataflow;
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::tables::sums::threshold;
 use dataflows::campaign::tables::{name, tables};
 use dataflows::event::{DAY, Millis};
 use dataflows::settings::Settings;
-use dataflows::table::{Rule, Table, TableRow};
+use dataflows::table::{ColumnType, Rule, Table, TableRow, decimal_q16, decimal_q32};
 use std::borrow::Borrow;
 use std::sync::Arc;
 
@@ -184,6 +184,12 @@ fn models(changes: &mut Changes, results: &EpochResults) {
         buffer.wide_integers(&update.totals.a);
         buffer.wide_integers(&update.totals.b);
         buffer.float8s(&update.model.theta);
+        for sum in [
+            update.totals.rewards.map(|rewards| decimal_q16(rewards.sum)),
+            update.totals.rewards.map(|rewards| decimal_q32(rewards.squares)),
+        ] {
+            encode_cell(buffer, ColumnType::Decimal(None), &sum.into());
+        }
     }
 }
 

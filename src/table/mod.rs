@@ -12,4 +12,4 @@ mod told;
 pub mod value;
 
 pub use changes::Changes;
-pub use told::tell;
+pub use told::{encode_cell, tell};

@@ -57,10 +57,11 @@ fn write(changes: &mut Changes, table: &Table, row: &TableRow, change: Change) {
         (Change::Insert, _) => (&mut changes.new, all()),
     };
     buffer.row(values.len());
-    values.into_iter().for_each(|(column, cell)| encode(buffer, column.kind, cell));
+    values.into_iter().for_each(|(column, cell)| encode_cell(buffer, column.kind, cell));
 }
 
-fn encode(buffer: &mut CopyBuffer, kind: ColumnType, cell: &Cell) {
+/// Encodes a value of a column of this type.
+pub fn encode_cell(buffer: &mut CopyBuffer, kind: ColumnType, cell: &Cell) {
     match (cell, kind) {
         (Cell::Null, _) => buffer.null(),
         (Cell::Boolean(value), _) => buffer.boolean(*value),

@@ -4,6 +4,8 @@ use super::decisions::{Decided, Retired, asked_once, told_id};
 use super::histories::Sent;
 use super::{LATENESS, Standing, WINDOW};
 use dataflows::Dataflow;
+use dataflows::bandit::rewards::RewardSums;
+use dataflows::bandit::totals::Totals;
 use dataflows::campaign::graph::{Campaign, campaign};
 use dataflows::campaign::output::Output;
 use dataflows::customer::features::Features;
@@ -93,7 +95,10 @@ fn told(epochs: &[Vec<Sent>], outputs: Vec<(u64, Output)>) -> Vec<Standing> {
         for (_, output) in outputs.iter().filter(|(of, _)| *of == epoch) {
             match output {
                 Output::Arm(arm) => {
-                    let sums = (arm.totals.n as u64, arm.totals.a.clone(), arm.totals.b.clone());
+                    let Totals { n, a, b, rewards } = &arm.totals;
+                    let RewardSums { sum, squares } =
+                        rewards.expect("they are summed from the first on");
+                    let sums = (*n as u64, a.clone(), b.clone(), [sum, squares]);
                     standing.arms.insert(arm.arm as usize, sums);
                 }
                 Output::Threshold(day, total) => {

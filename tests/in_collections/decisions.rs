@@ -124,7 +124,7 @@ fn erasures(rows: &[(&Row, isize)]) -> Vec<i64> {
 fn score(sums: Option<&Sum>, x: &[f64]) -> f64 {
     let d = x.len();
     let (mut a, mut b) = (DMatrix::<f64>::identity(d, d), DVector::zeros(d));
-    if let Some((_, upper, sum)) = sums {
+    if let Some((_, upper, sum, _)) = sums {
         let mut entries = upper.iter().map(|entry| *entry as f64 / 16_777_216.0);
         for i in 0..d {
             b[i] = sum[i] as f64 / 268_435_456.0;

@@ -60,6 +60,11 @@ impl Panel {
         self.len == BLOCK
     }
 
+    /// The rewards of the observations that wait.
+    pub(super) fn rewards(&self) -> &[i64] {
+        &self.rewards[..self.len]
+    }
+
     /// Puts zeros where observations of an earlier block still stand.
     fn pad(&mut self) {
         if self.len < BLOCK {

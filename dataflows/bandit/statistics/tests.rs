@@ -10,15 +10,25 @@ struct Naive {
     n: i64,
     a: Vec<i128>,
     b: Vec<i128>,
+    rewards: RewardSums,
 }
 
 impl Naive {
     fn new(dimension: usize) -> Self {
-        Naive { n: 0, a: vec![0; triangle_length(dimension)], b: vec![0; dimension] }
+        Naive {
+            n: 0,
+            a: vec![0; triangle_length(dimension)],
+            b: vec![0; dimension],
+            rewards: RewardSums::default(),
+        }
     }
 
     fn add(&mut self, x: &[i16], reward: i64, weight: i128) {
         self.n += weight as i64;
+        let reward_wide = i128::from(reward);
+        self.rewards.sum += weight * reward_wide;
+        self.rewards.squares =
+            self.rewards.squares.wrapping_add(weight * reward_wide * reward_wide);
         let mut cells = self.a.iter_mut();
         for i in 0..x.len() {
             self.b[i] += weight * i128::from(x[i]) * i128::from(reward);
@@ -38,9 +48,12 @@ impl Naive {
                     "x x' of {what}"
                 );
                 assert_eq!(delta.b, self.b, "r x of {what}");
+                assert_eq!(delta.rewards, self.rewards, "r and r r of {what}");
             }
             None => assert!(
-                self.n == 0 && self.a.iter().chain(&self.b).all(|&v| v == 0),
+                self.n == 0
+                    && self.rewards.is_empty()
+                    && self.a.iter().chain(&self.b).all(|&v| v == 0),
                 "{what} changed something"
             ),
         }
@@ -152,6 +165,22 @@ fn a_correction_of_the_reward_alone_is_a_change() {
     let delta = sums.drain().expect("b changes");
     assert_eq!(
         delta,
-        Delta { arm: 5, n: 0, a: vec![0; 3], b: vec![4096 * 2 * 65_536, 2048 * 2 * 65_536] }
+        Delta {
+            arm: 5,
+            n: 0,
+            a: vec![0; 3],
+            b: vec![4096 * 2 * 65_536, 2048 * 2 * 65_536],
+            rewards: RewardSums { sum: 2 * 65_536, squares: 8 << 32 },
+        }
     );
+}
+
+#[test]
+fn rewards_that_spread_otherwise_are_a_change() {
+    let mut sums = Sums::new(5, 1);
+    [1, 3].iter().for_each(|reward| sums.take(&[4096], reward << 16));
+    [2, 2].iter().for_each(|reward| sums.push(&[4096], reward << 16));
+    let rewards = RewardSums { sum: 0, squares: -2 << 32 };
+    let delta = sums.drain().expect("the squares change");
+    assert_eq!((delta.n, delta.b, delta.rewards), (0, vec![0], rewards));
 }

@@ -158,7 +158,7 @@ impl Visitor {
     pub(crate) fn take_up(&mut self, customer: &mut Touched<'_>) -> Unmatched {
         let slot = customer.slot();
         let is_shown = customer.shown().is_some() && customer.has_totals();
-        let Visitor { features, settings, waiting, scratch, .. } = self;
+        let Visitor { features, settings, waiting, scratch, recount, .. } = self;
         let time = &settings.time;
         let clock = Clock::now(&self.thresholds, features, self.watermark, time);
         let (history, mut row) = customer.at_start(&mut scratch.row);
@@ -174,12 +174,15 @@ impl Visitor {
         };
         row.add(features.layout(), &view.transactions[..covered]);
         let mut unrewarded = 0;
-        for interaction in view.interactions[..done]
-            .iter()
-            .filter(|interaction| clock.reward_of(&view, interaction).is_none())
-        {
-            unrewarded += 1;
-            waiting.for_reward(clock.window_end(interaction), slot);
+        for interaction in &view.interactions[..done] {
+            match (clock.reward_of(&view, interaction), &mut *recount) {
+                (Some(reward), Some(recount)) => recount.count(interaction.contact.arm(), reward),
+                (Some(_), None) => {}
+                (None, _) => {
+                    unrewarded += 1;
+                    waiting.for_reward(clock.window_end(interaction), slot);
+                }
+            }
         }
         let shown_open = history.latest().filter(|_| is_shown).map(day_of);
         if let Some(day) = shown_open.filter(|&day| !self.thresholds.is_closed(day)) {

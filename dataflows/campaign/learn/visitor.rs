@@ -2,6 +2,7 @@
 
 use super::features::FlagColumns;
 use super::waiting::Waiting;
+use crate::campaign::recount::Recount;
 use crate::campaign::state::RunningRow;
 use crate::campaign::thresholds::Thresholds;
 use crate::customer::features::Features;
@@ -26,6 +27,8 @@ pub(crate) struct Visitor {
     /// Every customer is to be told anew in the next epoch, as nothing that was emitted holds any
     /// more.
     pub(super) anew: bool,
+    /// The observations of customers that are taken up, where their rewards are missing in sums.
+    pub(super) recount: Option<Recount>,
     pub(super) flag_columns: FlagColumns,
     pub(super) scratch: Scratch,
 }
@@ -49,6 +52,7 @@ impl Visitor {
             watermark: None,
             waiting: Waiting::default(),
             anew: false,
+            recount: None,
             scratch,
         }
     }
@@ -72,6 +76,16 @@ impl Visitor {
     pub(crate) fn restore(&mut self, watermark: Option<Millis>, thresholds: Option<Thresholds>) {
         self.watermark = watermark;
         self.thresholds = thresholds.unwrap_or(std::mem::take(&mut self.thresholds));
+    }
+
+    /// Counts the observations of whoever is taken up from now on.
+    pub(crate) fn begin_recount(&mut self) {
+        self.recount = Some(Recount::default());
+    }
+
+    /// What was counted.
+    pub(crate) fn take_recount(&mut self) -> Recount {
+        self.recount.take().unwrap_or_default()
     }
 
     /// Tells every customer anew in the next epoch.

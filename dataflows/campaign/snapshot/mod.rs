@@ -19,6 +19,7 @@ pub mod soundness;
 #[cfg(test)]
 mod tests;
 
+use crate::bandit::rewards::RewardSums;
 use crate::bandit::totals::Totals;
 use crate::campaign::output::{ArmDay, ArmUpdate, Counts, Day, Segment};
 use crate::epoch::Closed;
@@ -71,6 +72,13 @@ pub struct Version {
 }
 
 impl Common {
+    /// Whether rewards are missing in the newest sums of an arm, as in all of before there were
+    /// such.
+    pub fn lacks_rewards(&self) -> bool {
+        let newest = self.arms.chunk_by(|one, next| one.arm == next.arm).filter_map(<[_]>::last);
+        newest.into_iter().any(|version| version.totals.rewards.is_none())
+    }
+
     /// The common part as bytes: JSON, to be looked at with common tools.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("plain values have a form in JSON")
@@ -81,7 +89,11 @@ impl Common {
     /// # Errors
     /// Anything but what [`Common::to_bytes`] gave.
     pub fn from_bytes(bytes: &[u8]) -> Result<Common, SnapshotError> {
-        serde_json::from_slice(bytes).map_err(|error| SnapshotError::Common(error.to_string()))
+        let mut common: Common = serde_json::from_slice(bytes)
+            .map_err(|error| SnapshotError::Common(error.to_string()))?;
+        let empty = common.arms.iter_mut().filter(|version| version.totals.n == 0);
+        empty.for_each(|version| version.totals.rewards = Some(RewardSums::default()));
+        Ok(common)
     }
 }
 
@@ -124,6 +136,12 @@ impl Follower {
     /// An arm was learned to the end of an epoch. Epochs follow each other.
     pub fn learn(&mut self, epoch: u64, update: &ArmUpdate) {
         self.arms.entry(update.arm).or_default().push((epoch, update.totals.clone()));
+    }
+
+    /// The rewards of an arm's newest sums are known now.
+    pub fn recounted(&mut self, arm: u32, rewards: RewardSums) {
+        let newest = self.arms.get_mut(&arm).and_then(|versions| versions.last_mut());
+        newest.into_iter().for_each(|(_, totals)| totals.rewards = Some(rewards));
     }
 
     /// An arm's day stands so now.

@@ -32,6 +32,9 @@ impl Loading {
         let thresholds = campaign.thresholds.is_none();
         let thresholds = thresholds.then(|| Thresholds::restored(&common.thresholds, closed));
         shard.visitor.restore(common.watermark, thresholds);
+        if common.lacks_rewards() {
+            shard.visitor.begin_recount();
+        }
         shard.customers.begin_loading(closed.map(|closed| closed.saturating_sub(2)));
         Loading { shard, kept: Vec::new(), change: None }
     }

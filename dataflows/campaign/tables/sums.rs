@@ -30,6 +30,8 @@ pub(super) fn model_versions() -> Table {
                 .or_null()
                 .untold(LATER_VERSIONS),
             Column::of("theta", Float8s, "The coefficients.").untold(LATER_VERSIONS),
+            Column::of("reward", Decimal(None), "Sum of rewards.").later(),
+            Column::of("reward_squares", Decimal(None), "Sum of the squares of rewards.").later(),
         ],
         own: vec![Own::flag("pinned"), Own::clock("created_at")],
         key: &["version", "arm"],
@@ -41,7 +43,7 @@ pub(super) fn model_versions() -> Table {
             setting: "keep_models",
         },
         erase: Erase::Sums {
-            columns: &["a", "b"],
+            columns: &["a", "b", "reward", "reward_squares"],
             group: "arm",
             version: "version",
             remains: "coefficients of older versions, to which many have given; folded \

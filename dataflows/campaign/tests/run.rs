@@ -238,6 +238,7 @@ impl Outcome {
                 (Vec::new(), Counts::none(), Closed::default());
             for (_, output) in self.outputs.iter().filter(|(of, _)| *of == now) {
                 match output {
+                    Output::Recounted(arm, rewards) => follower.recounted(*arm, *rewards),
                     Output::Arm(update) => follower.learn(now, update),
                     Output::ArmDay(row) => follower.arm_day(row),
                     Output::Segment(row) => follower.segment(row),

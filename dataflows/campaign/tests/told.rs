@@ -29,6 +29,10 @@ impl Told {
             Output::Arm(update) => {
                 self.totals.insert(update.arm, update.totals);
             }
+            Output::Recounted(arm, rewards) => {
+                let totals = self.totals.get_mut(&arm).expect("the arm was told of before");
+                totals.rewards = Some(rewards);
+            }
             Output::Threshold(day, value) => {
                 assert!(self.thresholds.insert(day, value).is_none(), "day {day} closed twice")
             }

@@ -50,7 +50,8 @@ fn the_model_has_the_names_of_the_contract() {
 
 #[test]
 fn an_arm_has_the_whole_matrix_and_the_ridge_in_it() {
-    let totals = Totals { n: 3, a: vec![1 << 24, 2 << 24, 3 << 24], b: vec![1 << 28, -(1 << 27)] };
+    let (a, b) = (vec![1 << 24, 2 << 24, 3 << 24], vec![1 << 28, -(1 << 27)]);
+    let totals = Totals { n: 3, a, b, ..Totals::default() };
     let model = solve(1, &totals, 0.5);
     let arm = ArmFile::new(&ArmUpdate { arm: 1, totals, model: model.clone() }, "SMS");
     assert_eq!((arm.arm, arm.n, arm.name.as_str()), (1, 3, "SMS"));

@@ -5,6 +5,7 @@
 
 mod checking;
 mod erasing;
+mod later;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use crate::table::packed::{Values, join, pack, unpack, values};
 use crate::table::value::number;
 use dataflows::event::CustomerId;
 use dataflows::table::{ColumnType, Rule, Table};
+use later::LaterColumns;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -34,13 +36,16 @@ pub struct Wanted {
     /// Where rows are blanked: those of each customer, with when they are dated, in microseconds;
     /// made when somebody is first erased.
     rows_of: Option<BTreeMap<CustomerId, Vec<(Key, i64)>>>,
+    /// Where it has columns that came after it.
+    later: LaterColumns,
 }
 
 impl Wanted {
     /// A table that should be empty.
     pub fn new(table: Arc<Table>) -> Self {
         let key = table.key_places();
-        Wanted { table, key, rows: BTreeMap::new(), trust: None, anew: false, rows_of: None }
+        let (rows, later) = (BTreeMap::new(), LaterColumns::default());
+        Wanted { table, key, rows, trust: None, anew: false, rows_of: None, later }
     }
 
     /// One of which the next epoch tells every row that stands, whether it is known here or not.

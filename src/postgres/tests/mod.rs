@@ -19,7 +19,7 @@ use super::writer::Writer;
 use crate::campaign::results::EpochResults;
 use crate::campaign::rows::CampaignWording;
 use crate::postgres::Target;
-use dataflows::bandit::{ridge, totals::Totals};
+use dataflows::bandit::{rewards::RewardSums, ridge, totals::Totals};
 use dataflows::campaign::output::{
     ArmDay, ArmUpdate, Change, Decision, Erasure, FeatureRow, FeatureRows, InteractionRow,
     InteractionRows, Segment,
@@ -128,7 +128,10 @@ impl TestDatabase {
                 "(t.topic, t.partition, t.position, t.reason, t.raw, t.epoch, t.customer_id, \
                  t.dated, t.blanked)",
             ),
-            ("model_versions", "(t.version, t.arm, t.n, t.a, t.b, t.theta)"),
+            (
+                "model_versions",
+                "(t.version, t.arm, t.n, t.a, t.b, t.theta, t.reward, t.reward_squares)",
+            ),
             ("epochs", "(t.job, t.epoch, t.watermark, t.offsets, t.digest, t.counts)"),
             ("model_metrics", "(t.epoch, t.events, t.interactions, t.mean_reward, t.pending)"),
         ];
@@ -239,10 +242,11 @@ pub fn decision(customer: CustomerId, key: u64) -> Decision {
 }
 
 pub fn arm_update(arm: u32, n: i64) -> ArmUpdate {
-    let totals =
-        Totals { n, a: vec![1 << 24, -5, i128::from(i64::MAX) * 8], b: vec![i128::MIN, 7] };
-    let model =
-        ridge::solve(arm, &Totals { n, a: vec![1 << 24, 0, 1 << 24], b: vec![1 << 28, 0] }, 1.0);
+    let (a, b) = (vec![1 << 24, -5, i128::from(i64::MAX) * 8], vec![i128::MIN, 7]);
+    let rewards = (arm > 0).then_some(RewardSums { sum: -(5 << 15), squares: i128::MAX });
+    let totals = Totals { n, a, b, rewards };
+    let (a, b) = (vec![1 << 24, 0, 1 << 24], vec![1 << 28, 0]);
+    let model = ridge::solve(arm, &Totals { n, a, b, ..Totals::default() }, 1.0);
     ArmUpdate { arm, totals, model }
 }
 

@@ -39,6 +39,12 @@ impl Wanted {
             }
             return;
         };
+        if self.table.columns.iter().any(|column| column.later) {
+            let expected: Vec<_> = unpack(&expected).collect();
+            let mut later = std::mem::take(&mut self.later);
+            later.note(&self.table, &expected, &unpacked, || self.label(&unpacked));
+            self.later = later;
+        }
         if expected == found {
             return;
         }
@@ -46,7 +52,7 @@ impl Wanted {
         for ((column, expected), found) in
             self.table.columns.iter().zip(unpack(&expected)).zip(unpack(&found))
         {
-            if is_unknown(expected) {
+            if is_unknown(expected) || column.later && found.is_none() {
                 continue;
             }
             if expected != found && is_untold(What::Column(&column.name)) {
@@ -85,6 +91,7 @@ impl Wanted {
                 findings.is_missing(|| self.label(&values));
             }
         }
+        self.later.finish(&self.table, findings);
     }
 
     /// A row's key as people read it.

@@ -203,3 +203,52 @@ fn what_was_written_before_is_trusted_unless_something_since_says_otherwise() {
     );
     assert_eq!(on_trust(take, &[(1, "a", 6, 7)]), (none(), 1), "it is dated later");
 }
+
+/// Versions of an arm with a column that came later: version, arm and that column.
+fn versions(of: &[(i64, i16, Option<&str>)]) -> (Wanted, CopyBuffer) {
+    let columns = vec![
+        Column::of("version", ColumnType::Bigint, ""),
+        Column::of("arm", ColumnType::Smallint, ""),
+        Column::of("reward", ColumnType::Decimal(None), "").later(),
+    ];
+    let mut buffer = CopyBuffer::default();
+    for (version, arm, reward) in of {
+        buffer.row(3);
+        buffer.bigint(*version);
+        buffer.smallint(*arm);
+        buffer.optional(*reward, |buffer, reward| buffer.text(reward.as_bytes()));
+    }
+    let (version, group, pinned, setting) = ("version", "arm", "pinned", "keep");
+    let keep = Keep::Versions { version, group, pinned, setting };
+    let table = declared(columns, &["version", "arm"]);
+    let table = Table { keep, rule: Rule::Adds, ..Table::clone(&table) };
+    (Wanted::new(Arc::new(table)), buffer)
+}
+
+#[test]
+fn only_rows_of_before_lack_what_came_later() {
+    let wanted = || {
+        let (mut wanted, rows) =
+            versions(&[(1, 0, Some("1")), (1, 1, Some("2")), (2, 0, Some("3")), (3, 1, Some("4"))]);
+        rows.each_row().for_each(|row| wanted.put(row));
+        wanted
+    };
+    let found = |of: [Option<&str>; 4]| {
+        let [a, b, c, d] = of;
+        compare(wanted(), &versions(&[(1, 0, a), (1, 1, b), (2, 0, c), (3, 1, d)]).1)
+    };
+    assert_eq!(found([None, None, Some("3"), None]), []);
+    assert_eq!(found([None, Some("2"), None, Some("4")]), [], "each arm has its own beginning");
+    let text = |text: &str| Some(text.to_string());
+    let differs = |version, arm, expected: &str, found: &str| {
+        let key = format!("version {version}, arm {arm}");
+        (key, text("reward"), text(expected), text(found))
+    };
+    assert_eq!(
+        found([Some("1"), Some("2"), None, Some("4")]),
+        [differs(2, 0, "\"3\"", "NULL")],
+        "it was there before"
+    );
+    let wrong = found([None, Some("5"), Some("3"), Some("4")]);
+    assert_eq!(wrong, [differs(1, 1, "\"2\"", "\"5\"")]);
+}

@@ -69,7 +69,11 @@ fn features_decisions_and_models_read_back_bit_for_bit() {
         (None, vec![4_096, -1])
     );
     let rows = client
-        .query("SELECT n, a, b, theta FROM model_versions WHERE version = 1 ORDER BY arm", &[])
+        .query(
+            "SELECT n, a, b, theta, reward::text, reward_squares::text FROM model_versions WHERE \
+             version = 1 ORDER BY arm",
+            &[],
+        )
         .unwrap();
     assert_eq!(rows.len(), 2);
     let wide = |bytes: Vec<u8>| {
@@ -85,6 +89,14 @@ fn features_decisions_and_models_read_back_bit_for_bit() {
             (update.totals.a.clone(), update.totals.b.clone())
         );
         assert_eq!(row.get::<_, Vec<f64>>(3), update.model.theta);
+        let known = update.totals.rewards.is_some();
+        assert_eq!(
+            [4, 5].map(|column| row.get::<_, Option<&str>>(column)),
+            [
+                known.then_some("-2.5"),
+                known.then_some("39614081257132168796771975167.99999999976716935634613037109375")
+            ]
+        );
     }
 }
 

@@ -63,6 +63,7 @@ impl Oracle {
             }
             zip(x(), &mut sums.b).for_each(|(value, cell)| *cell += value * i128::from(reward));
             sums.n += 1;
+            sums.rewards.get_or_insert_default().count(reward, 1);
             let of_day = days.entry((day, arm as u16)).or_default();
             *of_day = (of_day.0 + 1, of_day.1 + i128::from(reward));
         }
