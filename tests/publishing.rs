@@ -20,9 +20,6 @@ const ERASED: i64 = 4;
 /// 2024-03-01T00:00:00Z.
 const MARCH: i64 = 1_709_251_200_000;
 
-/// Digits of checksum and length before the JSON of a journal's line, with a space behind each.
-const HEAD: usize = 18;
-
 /// Where the job keeps what it has committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kept {
@@ -91,32 +88,12 @@ impl Scene {
         self.sender.flush();
     }
 
-    fn journal(&self) -> Vec<Value> {
-        let content =
-            std::fs::read(self.stage.path("checkpoints/campaign/journal.log")).unwrap_or_default();
-        let whole = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let lines = content[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        lines.map(|line| serde_json::from_slice(&line[HEAD..]).expect("JSON")).collect()
-    }
-
     /// The last committed epoch, and the mark.
     fn progress(&self) -> (i64, i64) {
-        if self.kept == Kept::Database {
-            let row = self
-                .stage
-                .database()
-                .query_one("SELECT epoch, published FROM sluice.progress", &[])
-                .expect("progress");
-            return (row.get(0), row.get(1));
+        match self.kept {
+            Kept::Database => self.stage.progress_in_database(),
+            Kept::Files | Kept::Nowhere => self.stage.progress_in_journal(),
         }
-        let of = |name: &str| {
-            self.journal()
-                .iter()
-                .filter_map(|record| record[name].as_i64().or(record[name]["epoch"].as_i64()))
-                .max()
-                .unwrap_or(0)
-        };
-        (of("epoch").max(of("standing")), of("published"))
     }
 
     /// The lines of a table in the files of epochs after `after`.
@@ -189,7 +166,7 @@ impl Scene {
         if self.kept == Kept::Database {
             return self.stage.committed();
         }
-        let journal = self.journal();
+        let journal = self.stage.journal();
         let offsets =
             journal.iter().rev().find_map(|record| record["epoch"]["offsets"].as_object());
         let of = |(topic, next): (&String, &Value)| {

@@ -8,6 +8,7 @@ mod names;
 mod rooms;
 mod source;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -55,4 +56,29 @@ fn every_file_says_its_subject_in_its_first_line() {
         .filter(|file| !fs::read_to_string(file).expect("a source").starts_with("//! "))
         .collect();
     assert!(silent.is_empty(), "these do not begin with `//!`: {silent:?}");
+}
+
+/// Where the program, its packages, tests and benches begin.
+const BEGINNINGS: [&str; 6] = [
+    "src/main.rs",
+    "dataflows/lib.rs",
+    "dataflows/bandit/policies.rs",
+    "world/lib.rs",
+    "tests/main.rs",
+    "benches/core.rs",
+];
+
+/// The build finds what lies here.
+const FOUND: &str = "dataflows/bandit/policy";
+
+#[test]
+fn every_file_is_a_module_of_something() {
+    let reached: BTreeSet<PathBuf> =
+        BEGINNINGS.iter().flat_map(|begin| source::reached_from(&root().join(begin))).collect();
+    let forgotten: Vec<PathBuf> = SOURCES
+        .iter()
+        .flat_map(|folder| sources(&root().join(folder)))
+        .filter(|file| !reached.contains(file) && !file.starts_with(root().join(FOUND)))
+        .collect();
+    assert!(forgotten.is_empty(), "no module names {forgotten:?}: nothing compiles them");
 }

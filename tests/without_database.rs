@@ -19,9 +19,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Digits of checksum and length before the JSON of a journal's line, with a space behind each.
-const HEAD: usize = 18;
-
 /// A table's rows by their keys.
 type Rows = BTreeMap<String, Map<String, Value>>;
 

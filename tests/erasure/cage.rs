@@ -103,37 +103,16 @@ impl Cage {
     pub(super) fn committed(&self) -> BTreeMap<Place, i64> {
         match self.kept {
             Kept::Database => self.stage.committed(),
-            Kept::Files => offsets_of(&self.journal()),
+            Kept::Files => offsets_of(&self.stage.journal()),
         }
     }
 
     /// What was committed, and up to where everything is published.
     pub(super) fn progress(&self) -> (i64, i64) {
-        if self.kept == Kept::Database {
-            let row = self
-                .stage
-                .database()
-                .query_one("SELECT epoch, published FROM sluice.progress", &[])
-                .expect("progress");
-            return (row.get(0), row.get(1));
+        match self.kept {
+            Kept::Database => self.stage.progress_in_database(),
+            Kept::Files => self.stage.progress_in_journal(),
         }
-        let of = |name: &str| {
-            self.journal()
-                .iter()
-                .filter_map(|record| record[name].as_i64().or(record[name]["epoch"].as_i64()))
-                .max()
-                .unwrap_or(0)
-        };
-        (of("epoch").max(of("standing")), of("published"))
-    }
-
-    pub(super) fn journal(&self) -> Vec<serde_json::Value> {
-        const HEAD: usize = 18;
-        let content =
-            std::fs::read(self.stage.path("checkpoints/campaign/journal.log")).unwrap_or_default();
-        let whole = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let lines = content[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        lines.map(|line| serde_json::from_slice(&line[HEAD..]).expect("JSON")).collect()
     }
 
     pub(super) fn await_commits(&self) {

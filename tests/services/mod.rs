@@ -7,6 +7,7 @@ pub(crate) mod compaction;
 pub(crate) mod console;
 pub(crate) mod dump;
 mod job;
+mod kept;
 pub(crate) mod own;
 pub(crate) mod ports;
 pub(crate) mod purchases;

@@ -34,15 +34,16 @@ impl Services {
         (services, url)
     }
 
+    /// A command of `scripts/services` for them.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services"));
+        command.args(arguments).arg("--data").arg(&self.folder);
+        command
+    }
+
     /// Runs a command of `scripts/services` for them.
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services");
-        let output = Command::new(script)
-            .args(arguments)
-            .arg("--data")
-            .arg(&self.folder)
-            .output()
-            .expect("the script can be started");
+        let output = self.command(arguments).output().expect("the script can be started");
         assert!(
             output.status.success(),
             "{arguments:?}: {}",
@@ -54,8 +55,13 @@ impl Services {
 
 impl Drop for Services {
     fn drop(&mut self) {
-        // Of a test that failed the data is kept, where its folder is.
-        self.run(if std::thread::panicking() { &["down"] } else { &["down", "--wipe"] });
+        if !std::thread::panicking() {
+            self.run(&["down", "--wipe"]);
+        // Of a test that failed the data is kept, where its folder is. A second panic would end
+        // the program with all other tests.
+        } else if let Err(error) = self.command(&["down"]).output() {
+            eprintln!("services stay in {}: {error}", self.folder.display());
+        }
     }
 }
 

@@ -39,6 +39,26 @@ fn place_of(file: &Path, module: &str) -> PathBuf {
     }
 }
 
+/// The files that those of a package come to, from where it begins: whatever a module declares,
+/// whether for tests or not.
+pub(super) fn reached_from(begin: &Path) -> Vec<PathBuf> {
+    let text = fs::read_to_string(begin).unwrap_or_else(|e| panic!("{}: {e}", begin.display()));
+    let words = words(&text);
+    let declared = (0..words.len()).filter(|&at| words[at] == "mod");
+    let mut reached = vec![begin.to_path_buf()];
+    for at in declared {
+        // The path that it is given stands in the attribute just before.
+        let attribute = words[..at].iter().rposition(|word| word == ";" || word == "}");
+        let item = &words[attribute.map_or(0, |end| end + 1)..words.len().min(at + 3)];
+        let Some(module) = module_elsewhere(item) else { continue };
+        let place = place_of(begin, &module);
+        let file = [place.with_extension("rs"), place.join("mod.rs")];
+        reached
+            .extend(file.iter().filter(|file| file.exists()).flat_map(|file| reached_from(file)));
+    }
+    reached
+}
+
 fn lies_in(file: &Path, module: &Path) -> bool {
     file.with_extension("") == module || file.starts_with(module)
 }

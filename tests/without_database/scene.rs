@@ -69,17 +69,9 @@ impl Scene {
         self.stage.path("checkpoints/campaign/journal.log")
     }
 
-    /// The whole lines of the journal.
-    pub(super) fn records(&self) -> Vec<Value> {
-        let content = std::fs::read(self.journal()).unwrap_or_default();
-        let whole = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let lines = content[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        lines.map(|line| serde_json::from_slice(&line[HEAD..]).expect("JSON")).collect()
-    }
-
     /// The committed epochs that the journal has.
     pub(super) fn epochs(&self) -> Vec<Value> {
-        self.records().into_iter().filter_map(|record| record.get("epoch").cloned()).collect()
+        self.stage.journal().into_iter().filter_map(|record| record.get("epoch").cloned()).collect()
     }
 
     /// The last committed epoch; 0 for none.
@@ -109,14 +101,18 @@ impl Scene {
     /// come.
     pub(super) fn await_rest(&self) {
         eventually("everything is published", || {
-            self.records().iter().filter_map(|record| record["published"].as_u64()).max()
+            self.stage.journal().iter().filter_map(|record| record["published"].as_u64()).max()
                 == Some(self.last())
         });
     }
 
     pub(super) fn incarnation(&self) -> i64 {
-        let starts: Vec<Value> =
-            self.records().into_iter().filter_map(|record| record.get("start").cloned()).collect();
+        let starts: Vec<Value> = self
+            .stage
+            .journal()
+            .into_iter()
+            .filter_map(|record| record.get("start").cloned())
+            .collect();
         starts.last().and_then(|start| start["incarnation"].as_i64()).unwrap_or(0)
     }
 
@@ -220,7 +216,7 @@ impl Scene {
     /// The published thresholds, as `replay` reads them.
     pub(super) fn thresholds(&self) -> PathBuf {
         let mut days: BTreeMap<i64, u64> = BTreeMap::new();
-        for record in self.records() {
+        for record in self.stage.journal() {
             let own = record
                 .get("epoch")
                 .or(record.get("standing"))
