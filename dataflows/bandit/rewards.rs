@@ -6,14 +6,15 @@
 use super::REWARD_BITS;
 use serde::{Deserialize, Serialize};
 
-/// Rewards whose squares can be summed within 63 bits, as many as a block has, are below this.
+/// Rewards whose squares can be summed within 64 bits, as many as a block has: from minus this to
+/// one less than it.
 const SMALL: u64 = 1 << 29;
 
 /// Observations of a block, which [`RewardSums::fold`] takes at once.
 const BLOCK: usize = 32;
 
-// So many squares of small rewards fit 63 bits.
-const _: () = assert!((SMALL - 1) * (SMALL - 1) <= i64::MAX as u64 / BLOCK as u64);
+// So many squares of small rewards fit 64 bits.
+const _: () = assert!(SMALL * SMALL <= u64::MAX / BLOCK as u64);
 
 /// The rewards of some observations, in sum.
 ///
@@ -36,16 +37,15 @@ impl RewardSums {
         self.squares = self.squares.wrapping_add(sign * reward * reward);
     }
 
-    /// The same with those of a block.
-    #[inline]
-    pub(super) fn fold(&mut self, rewards: &[i64], sign: i64) {
-        let bits = rewards.iter().fold(0, |bits, reward| bits | reward.unsigned_abs());
-        if bits >= SMALL || rewards.len() > BLOCK {
+    /// The same with those of a block, which are these.
+    pub(super) fn fold(&mut self, block: &BlockRewards, rewards: &[i64], sign: i64) {
+        if block.bits >= SMALL || rewards.len() > BLOCK {
             return rewards.iter().for_each(|&reward| self.count(reward, sign));
         }
-        let sum: i64 = rewards.iter().sum();
-        let squares: i64 = rewards.iter().map(|reward| reward * reward).sum();
-        self.add(&RewardSums { sum: i128::from(sign * sum), squares: i128::from(sign * squares) });
+        self.add(&RewardSums {
+            sum: i128::from(sign * block.sum),
+            squares: i128::from(sign) * i128::from(block.squares),
+        });
     }
 
     /// Adds others.
@@ -83,6 +83,25 @@ impl RewardSums {
     }
 }
 
+/// The rewards of a block in sum as they come, in 64 bits: of use where all of them are small.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct BlockRewards {
+    /// Every bit that a reward, or what it is less than -1, has set.
+    bits: u64,
+    sum: i64,
+    squares: u64,
+}
+
+impl BlockRewards {
+    /// Adds a reward, beside whatever else is done with it: that costs next to nothing.
+    #[inline]
+    pub(super) fn push(&mut self, reward: i64) {
+        self.bits |= (reward ^ (reward >> (i64::BITS - 1))) as u64;
+        self.sum = self.sum.wrapping_add(reward);
+        self.squares = self.squares.wrapping_add(reward.wrapping_mul(reward) as u64);
+    }
+}
+
 /// The product of two numbers, its upper and its lower half.
 fn product(a: u128, b: u128) -> (u128, u128) {
     const HALF: u128 = u64::MAX as u128;
@@ -105,6 +124,12 @@ mod tests {
         sums
     }
 
+    fn fold(sums: &mut RewardSums, rewards: &[i64], sign: i64) {
+        let mut block = BlockRewards::default();
+        rewards.iter().for_each(|&reward| block.push(reward));
+        sums.fold(&block, rewards, sign);
+    }
+
     #[test]
     fn blocks_add_up_as_single_rewards_do() {
         let mut random = SplitMix64(5);
@@ -113,15 +138,20 @@ mod tests {
                 let rewards: Vec<i64> =
                     (0..length).map(|_| random.next() as i64 >> (63 - bits)).collect();
                 let mut folded = RewardSums::default();
-                folded.fold(&rewards, 1);
+                fold(&mut folded, &rewards, 1);
                 assert_eq!(folded, sums(&rewards), "{length} of {bits} bits");
-                folded.fold(&rewards, -1);
+                fold(&mut folded, &rewards, -1);
                 assert!(folded.is_empty(), "{length} of {bits} bits");
             }
         }
+        for reward in [-(1 << 29), -(1 << 29) - 1, (1 << 29) - 1, 1 << 29] {
+            let mut folded = RewardSums::default();
+            fold(&mut folded, &[reward; BLOCK], 1);
+            assert_eq!(folded, sums(&[reward; BLOCK]), "{reward}");
+        }
         let mut extremes = RewardSums::default();
         let rewards = [i64::MIN, i64::MAX, i64::MIN, i64::MAX, i64::MIN];
-        extremes.fold(&rewards, 1);
+        fold(&mut extremes, &rewards, 1);
         rewards.iter().for_each(|&reward| extremes.count(reward, -1));
         assert!(extremes.is_empty(), "what wraps leaves no trace either");
     }

@@ -125,7 +125,7 @@ impl Sums {
             "an epoch of over {MAX_OBSERVATIONS} observations of one arm must be cut into several"
         );
         for (block, sign) in [(&mut self.added, 1), (&mut self.taken, -1)] {
-            self.rewards.fold(block.rewards(), sign);
+            block.take_rewards(&mut self.rewards, sign);
             self.products.fold(block, sign);
         }
     }

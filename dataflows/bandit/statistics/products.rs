@@ -1,6 +1,7 @@
 //! Sums of products, a block of observations at a time, so that a machine can multiply many at
 //! once.
 
+use crate::bandit::rewards::{BlockRewards, RewardSums};
 use crate::bandit::triangle_length;
 
 /// Observations of a block.
@@ -38,11 +39,13 @@ pub(super) struct Panel {
     pub(super) len: usize,
     columns: Vec<PanelColumn>,
     rewards: [i64; BLOCK],
+    in_sum: BlockRewards,
 }
 
 impl Panel {
     pub(super) fn new(dimension: usize) -> Self {
-        Panel { len: 0, columns: vec![PanelColumn::ZERO; dimension], rewards: [0; BLOCK] }
+        let (columns, rewards) = (vec![PanelColumn::ZERO; dimension], [0; BLOCK]);
+        Panel { len: 0, columns, rewards, in_sum: BlockRewards::default() }
     }
 
     /// Appends an observation; says whether the block is full.
@@ -56,13 +59,15 @@ impl Panel {
         let place = self.len % BLOCK;
         self.columns.iter_mut().zip(x).for_each(|(column, &term)| column.0[place] = term);
         self.rewards[place] = reward;
+        self.in_sum.push(reward);
         self.len = place + 1;
         self.len == BLOCK
     }
 
-    /// The rewards of the observations that wait.
-    pub(super) fn rewards(&self) -> &[i64] {
-        &self.rewards[..self.len]
+    /// Adds (`sign` 1) or takes away (-1) the rewards of the observations that wait.
+    pub(super) fn take_rewards(&mut self, sums: &mut RewardSums, sign: i64) {
+        let in_sum = std::mem::take(&mut self.in_sum);
+        sums.fold(&in_sum, &self.rewards[..self.len], sign);
     }
 
     /// Puts zeros where observations of an earlier block still stand.
