@@ -15,6 +15,7 @@ use dataflows::bandit::choice::{Asked, choose};
 use dataflows::bandit::draws::{Draws, Purpose};
 use dataflows::bandit::model::Model;
 use dataflows::bandit::observation::{Observation, Sign, Tally};
+use dataflows::bandit::policy::KINDS;
 use dataflows::bandit::ridge::{real_context, solve};
 use dataflows::bandit::statistics::Sums;
 use dataflows::bandit::tallies::{ArmDays, ArmSums};
@@ -23,7 +24,7 @@ use dataflows::codec::{decode, encode};
 use dataflows::customer::{CustomerState, Features, Layout, Ranks, Summary};
 use dataflows::event::parse::{Parsed, Parser};
 use dataflows::event::{Kind, Millis, Place, Profile, Record, Topic};
-use dataflows::settings::Settings;
+use dataflows::settings::{Serving, Settings};
 use lines::{block, interaction_line, profile_line, transaction_line};
 use numbers::{CUSTOMERS, Numbers, SECONDS, START};
 use std::hint::black_box;
@@ -176,15 +177,26 @@ fn learning(criterion: &mut Criterion) {
     });
     let mut model = Model::new(settings.input.arms.len(), dimension, settings.bandit.serving.ridge);
     arms.for_each(|arm| model.take(1, arm));
-    let serving = &settings.bandit.serving;
-    let acting = serving.policy.acting(&serving.parameters);
-    let mut promises = Vec::new();
     let contexts: Vec<Vec<f64>> = observations.iter().map(|(x, _)| real_context(x)).collect();
-    measure(&mut group, "choose of four arms", EVENTS, || {
-        for x in black_box(&contexts) {
+    for kind in KINDS {
+        let serving = Serving { policy: kind.name.to_string(), ..Serving::default() };
+        decisions(&mut group, &serving, &model, &contexts);
+    }
+}
+
+/// Choosing of four arms by what serves.
+fn decisions(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    serving: &Serving,
+    model: &Model,
+    contexts: &[Vec<f64>],
+) {
+    let (acting, mut promises) = (serving.acting(), Vec::new());
+    measure(group, &format!("choose of four arms: {}", serving.policy), EVENTS, || {
+        for x in black_box(contexts) {
             let asked = Asked { x, exclude: &[], factor: 1.0 };
             let draws = Draws::new(serving.seed, Purpose::Choice, 1, 1);
-            black_box(choose(&acting, &model, asked, draws, &mut promises));
+            black_box(choose(&acting, model, asked, draws, &mut promises));
         }
     });
 }

@@ -1,8 +1,9 @@
 //! What the core must be told: lists, limits, features and learner of the campaign dataflow,
 //! validated before it starts.
 
-use crate::bandit::parameters::Parameters;
-use crate::bandit::policy::Chosen;
+mod serving;
+
+pub use self::serving::{Cold, NamedPolicy, Serving};
 pub use crate::event::input::InputSettings;
 use crate::event::{DAY, Horizon, Millis};
 use serde::{Deserialize, Serialize};
@@ -27,28 +28,6 @@ pub struct Settings {
     /// ascending order.
     #[serde(skip)]
     pub earlier: Vec<(u64, Serving)>,
-}
-
-/// What of the learner may be otherwise from one epoch to the next, for nothing that is kept
-/// depends on it: models are solved from the sums, and decisions made from models.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Serving {
-    /// Ridge added to the diagonal when a model is solved.
-    pub ridge: f64,
-    /// The policy that decides.
-    pub policy: Chosen,
-    /// What it is told, and what others would be.
-    #[serde(flatten)]
-    pub parameters: Parameters,
-    /// What the draws of decisions begin with.
-    pub seed: u64,
-    /// Whether each purchase asks for a decision.
-    pub decide_on_transaction: bool,
-    /// Numbers of the arms that are not chosen any more, in ascending order. Whatever else is told
-    /// of an arm is told of them too.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub retired: Vec<u16>,
 }
 
 impl Settings {
@@ -247,19 +226,6 @@ pub fn default_context() -> Vec<Term> {
 impl Default for BanditSettings {
     fn default() -> Self {
         BanditSettings { serving: Serving::default(), model_lag: 1, own_features: false }
-    }
-}
-
-impl Default for Serving {
-    fn default() -> Self {
-        Serving {
-            ridge: 1.0,
-            policy: Chosen::default(),
-            parameters: Parameters::default(),
-            seed: 1,
-            decide_on_transaction: false,
-            retired: Vec::new(),
-        }
     }
 }
 

@@ -59,14 +59,14 @@ pub fn score(
     }));
     let any = promises.iter().any(|promise| promise.eligible);
     if any {
-        acting.policy().promise(&acting.occasion(model, asked.factor), promises);
+        acting.promise(model, asked.factor, promises);
     }
     any
 }
 
 /// The first arm whose propensities, added up to it, exceed the draw; if rounding leaves none, the
 /// last that has any. Where one is certain nothing is drawn.
-fn drawn(promises: &[Promise], mut draws: Draws) -> Option<usize> {
+pub(super) fn drawn(promises: &[Promise], mut draws: Draws) -> Option<usize> {
     if let Some(certain) = promises.iter().position(|promise| promise.propensity == 1.0) {
         return Some(certain);
     }
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn arms_are_drawn_as_often_as_their_propensities_say() {
         let (model, mut promises, mut counts) = (model(), Vec::new(), [0u32; 5]);
-        let thirds = Acting::new(Box::new(Thirds), None);
+        let thirds = Acting { policy: Box::new(Thirds), unit: None, width: None, floor: 0.0 };
         const DRAWS: u32 = 30_000;
         for key in 0..u64::from(DRAWS) {
             let at =

@@ -4,6 +4,7 @@
 //! SplitMix64 (Steele, Lea and Flood 2014). The state of a stream is made by one step for each of
 //! its parts, so streams that differ in one part have nothing to do with each other.
 
+use super::normal;
 use crate::mixing::{GOLDEN, step};
 
 /// What numbers are drawn for: streams of different purposes are independent.
@@ -11,6 +12,8 @@ use crate::mixing::{GOLDEN, step};
 pub enum Purpose {
     /// Choosing an arm by its propensities.
     Choice = 1,
+    /// What is worked out by drawing often.
+    MonteCarlo = 2,
 }
 
 /// The draws of one purpose for one decision of one customer.
@@ -31,6 +34,11 @@ impl Draws {
         self.0 = self.0.wrapping_add(GOLDEN);
         (mixed >> 11) as f64 * libm::ldexp(1.0, -53)
     }
+
+    /// The next number of the standard normal distribution, from one uniform number.
+    pub fn next_normal(&mut self) -> f64 {
+        normal::inverse(self.next_unit() + libm::ldexp(1.0, -54))
+    }
 }
 
 #[cfg(test)]
@@ -44,6 +52,10 @@ mod tests {
         let mut draws = Draws::new(1, Purpose::Choice, 42, id_hash(b"D-1"));
         let drawn = [draws.next_unit(), draws.next_unit(), draws.next_unit()];
         assert_eq!(drawn, [0.039172623053116196, 0.38311131271988996, 0.981137407431954]);
+        let mut draws = Draws::new(1, Purpose::MonteCarlo, 42, id_hash(b"D-1"));
+        for wanted in [-0.7348587321982447, -1.9896743255469023] {
+            assert!((draws.next_normal() - wanted).abs() < 1e-12);
+        }
     }
 
     #[test]

@@ -13,15 +13,19 @@ pub mod choice;
 pub mod digest;
 pub mod draws;
 pub mod model;
+pub mod normal;
 pub mod observation;
 pub mod parameters;
 pub mod policy;
 pub mod rewards;
 pub mod ridge;
+pub mod schedule;
 pub mod statistics;
 pub mod tallies;
 pub mod totals;
 
+#[cfg(test)]
+mod known_policies;
 #[cfg(test)]
 mod reference_linucb;
 

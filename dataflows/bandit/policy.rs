@@ -10,6 +10,7 @@ use super::acting::Acting;
 use super::model::Model;
 use super::parameters::{Parameters, PolicyParameter};
 use super::ridge::Estimate;
+use super::schedule::ParameterSchedule;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
@@ -28,6 +29,8 @@ pub struct PolicyKind {
     /// What it measures standard errors and differences in, where nobody says otherwise; `None` of
     /// a kind to which that is nothing.
     pub unit: Option<RewardUnit>,
+    /// Whether it may be told arms to choose from.
+    pub takes_arms: bool,
     /// The policy of this kind with these parameters.
     policy: fn(&Parameters) -> Box<dyn Policy>,
 }
@@ -48,11 +51,13 @@ pub struct Promise {
 }
 
 /// What a policy measures standard errors and differences of rewards in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RewardUnit {
     /// Units of reward.
+    #[serde(rename = "reward")]
     Reward,
     /// The standard deviation of all rewards in the model.
+    #[serde(rename = "sd")]
     Deviation,
 }
 
@@ -99,9 +104,20 @@ impl Chosen {
         self.0.name
     }
 
-    /// What decides by it with these parameters, in the unit of the kind.
+    /// What may be told of it.
+    pub fn kind(self) -> &'static PolicyKind {
+        self.0
+    }
+
+    /// What decides by it with these parameters, as the kind is by itself.
     pub fn acting(self, parameters: &Parameters) -> Acting {
-        Acting::new((self.0.policy)(parameters), self.0.unit)
+        let width = self.0.parameters.iter().find(|parameter| parameter.scheduled);
+        Acting {
+            policy: (self.0.policy)(parameters),
+            unit: self.0.unit,
+            width: width.map(|parameter| parameters.of(parameter)),
+            floor: 0.0,
+        }
     }
 }
 
@@ -145,15 +161,23 @@ impl<'de> Deserialize<'de> for Chosen {
     }
 }
 
-/// Gives the whole probability to the eligible arm of the greatest score, the first of equal ones.
-fn the_greatest(promises: &mut [Promise]) {
+/// How many arms are eligible.
+fn open_arms(promises: &[Promise]) -> f64 {
+    promises.iter().filter(|promise| promise.eligible).count() as f64
+}
+
+/// The eligible arm of the greatest score, the first of equal ones.
+fn the_greatest(promises: &[Promise]) -> Option<usize> {
     let greater = |best: usize, next: usize| {
         if promises[next].score > promises[best].score { next } else { best }
     };
-    let best = (0..promises.len()).filter(|&at| promises[at].eligible).reduce(greater);
-    if let Some(best) = best {
-        promises[best].propensity = 1.0;
-    }
+    (0..promises.len()).filter(|&at| promises[at].eligible).reduce(greater)
+}
+
+/// Sets the scores to what is expected of the arms; the eligible one of which that is most.
+fn score_by_mean(promises: &mut [Promise]) -> Option<usize> {
+    promises.iter_mut().for_each(|promise| promise.score = promise.estimate.mean);
+    the_greatest(promises)
 }
 
 #[cfg(test)]
@@ -178,7 +202,7 @@ mod tests {
     #[test]
     fn kinds_that_take_the_same_parameter_declare_it_alike() {
         for parameter in KINDS.iter().flat_map(|kind| kind.parameters) {
-            let PolicyParameter { key, help, default, least, greatest } = parameter;
+            let PolicyParameter { key, help, default, least, greatest, scheduled: _ } = parameter;
             assert!(key.starts_with("bandit.") && !parameter.name().is_empty(), "{key}");
             assert!(!help.is_empty() && (least..=greatest).contains(&default), "{key}");
             let declared = declared().find(|declared| declared.key == *key);

@@ -137,6 +137,12 @@ impl History {
         }
     }
 
+    /// How many interactions are dated up to an instant, those that are folded among them.
+    pub fn interactions_until(&self, until: Millis) -> u64 {
+        let folded = self.folded().map_or(0, |folded| folded.contributions);
+        folded + self.interactions.partition_point(|of| of.timestamp <= until) as u64
+    }
+
     /// What was appended since the epoch began.
     pub fn appended(&self) -> (&[Transaction], &[Interaction]) {
         (

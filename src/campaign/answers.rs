@@ -71,17 +71,20 @@ impl Answers {
 
     fn score(&mut self, decision: &Decision, parameters: &Parameters, epoch: u64) {
         self.findings.rows += 1;
-        let known = Chosen::of(&decision.policy)
-            .filter(|_| (self.oldest..epoch).contains(&decision.model_version));
-        let Some(chosen) = known else {
+        let policy = self.settings.serving(epoch).policy_of(&decision.policy);
+        let known = policy.filter(|_| (self.oldest..epoch).contains(&decision.model_version));
+        let Some(mut policy) = known else {
             self.findings.untold += 1;
             return;
         };
+        if Chosen::of(&decision.policy).is_some() {
+            policy.parameters.clone_from(parameters);
+        }
         let model = self.model(decision.model_version);
         let x = real_context(&decision.context);
         let mut promises: Vec<Promise> = Vec::new();
         let asked = Asked { x: &x, exclude: &[], factor: 1.0 };
-        score(&chosen.acting(parameters), &model, asked, &mut promises);
+        score(&policy.acting(), &model, asked, &mut promises);
         let arm = usize::from(decision.arm.unwrap_or_default());
         let Some(of_arm) = promises.get(arm) else { return };
         let scores: Vec<f64> = promises.iter().map(|promise| promise.score).collect();

@@ -9,9 +9,9 @@
 //! what the sinks want, and everything of workers, intervals and addresses.
 
 use crate::fingerprint::{Fingerprint, KeyValue, list, millis, reading_values};
-use dataflows::bandit::policy::declared;
+use dataflows::bandit::policy::{RewardUnit, declared};
 use dataflows::settings::{
-    BanditSettings, CustomerSettings, HighValue, InputSettings, Serving, Settings, Term,
+    BanditSettings, Cold, CustomerSettings, HighValue, InputSettings, Serving, Settings, Term,
     TimeSettings, Transform,
 };
 
@@ -27,16 +27,38 @@ pub fn of(settings: &Settings) -> Fingerprint {
 /// The keys that only steer what is made from now on. Each field is named here, so that a new one
 /// has to be told.
 pub fn serving(settings: &Settings) -> Vec<KeyValue> {
-    let Serving { ridge, policy, parameters, seed, decide_on_transaction, retired } =
-        &settings.bandit.serving;
+    let Serving {
+        ridge,
+        policy,
+        parameters,
+        unit,
+        floor,
+        cold: Cold { interactions, factor },
+        policies,
+        seed,
+        decide_on_transaction,
+        retired,
+    } = &settings.bandit.serving;
     let asks = if *decide_on_transaction { "transaction" } else { "request" };
     let told = declared().map(|parameter| (parameter.key, parameters.of(parameter).to_string()));
-    let before =
-        [("bandit.ridge", ridge.to_string()), ("bandit.policy", policy.name().to_string())];
+    let unit = unit.map_or("", |unit| match unit {
+        RewardUnit::Reward => "reward",
+        RewardUnit::Deviation => "sd",
+    });
+    let before = [("bandit.ridge", ridge.to_string()), ("bandit.policy", policy.clone())];
     let arms = &settings.input.arms;
     let retired: Vec<String> =
         retired.iter().filter_map(|arm| arms.get(usize::from(*arm)).cloned()).collect();
+    let named = policies.iter().map(|(name, policy)| {
+        let told = serde_json::to_string(policy).unwrap_or_default();
+        format!("{name} {told}")
+    });
     let after = [
+        ("bandit.unit", unit.to_string()),
+        ("bandit.floor", floor.to_string()),
+        ("bandit.cold.interactions", interactions.to_string()),
+        ("bandit.cold.factor", factor.to_string()),
+        ("policies", list(&named.collect::<Vec<_>>())),
         ("bandit.seed", seed.to_string()),
         ("bandit.decide_on", asks.to_string()),
         ("bandit.retired", list(&retired)),

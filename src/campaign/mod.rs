@@ -10,6 +10,7 @@ pub mod fingerprint;
 pub mod following;
 mod hosted;
 mod many;
+mod policies;
 mod predictions;
 pub mod replayed;
 pub mod results;

@@ -1,5 +1,6 @@
 //! What the configuration says of the campaign.
 
+use super::policies;
 use crate::config::fault::Faults;
 use crate::config::types::{BanditSection, Config, DecideOn, HighValueRule};
 use crate::units::format_duration;
@@ -7,8 +8,8 @@ use dataflows::customer::Features;
 use dataflows::customer::context::INTERCEPT;
 use dataflows::event::text::reward_q16;
 use dataflows::settings::{
-    BanditSettings, CustomerSettings, Emit, HighValue, InputSettings, Serving, Settings, Term,
-    TimeSettings, Transform,
+    BanditSettings, Cold, CustomerSettings, Emit, HighValue, InputSettings, Serving, Settings,
+    Term, TimeSettings, Transform,
 };
 
 /// What is wrong with what is to be computed: (key, problem).
@@ -33,6 +34,7 @@ pub fn faults(config: &Config) -> Vec<(&'static str, String)> {
     }
     faults.extend(config.fields.faults());
     faults.extend(config.bandit.fault_of_retired());
+    faults.extend(policies::faults(config));
     faults.extend(feature_faults(config));
     faults
 }
@@ -83,8 +85,15 @@ impl Config {
             bandit: BanditSettings {
                 serving: Serving {
                     ridge: self.bandit.ridge,
-                    policy: self.bandit.policy,
+                    policy: self.bandit.policy.clone(),
                     parameters: self.bandit.parameters.clone(),
+                    unit: self.bandit.unit,
+                    floor: self.bandit.floor,
+                    cold: Cold {
+                        interactions: self.bandit.cold.interactions,
+                        factor: self.bandit.cold.factor,
+                    },
+                    policies: policies::named(self).0,
                     seed: self.bandit.seed,
                     decide_on_transaction: self.bandit.decide_on == DecideOn::Transaction,
                     retired: self.bandit.retired(),

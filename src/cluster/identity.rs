@@ -59,6 +59,7 @@ impl Identity {
             customers: _,
             context: _,
             bandit: _,
+            policies: _,
             limits: LimitsSection { epochs_in_flight, fetched: _, unsaved: _ },
         } = config;
         let mut started = of_kafka(kafka);

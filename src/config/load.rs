@@ -201,7 +201,7 @@ impl Layers {
         let Some(leaf) = self.leaves.get_mut(key) else { return };
         leaf.origin = origin;
         match (&mut leaf.value, value) {
-            (Value::Table(there), Value::Table(new)) => there.extend(new),
+            (Value::Table(there), Value::Table(new)) if is_open(key) => there.extend(new),
             (there, new) => *there = new,
         }
     }

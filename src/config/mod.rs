@@ -10,7 +10,7 @@ mod terms;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod types;
-mod values;
+pub mod values;
 
 use std::path::Path;
 use types::Config;

@@ -11,6 +11,7 @@ mod postgres;
 pub use kafka::{KafkaSection, StartFrom};
 pub use learning::{
     BanditSection, ContextSection, CustomersSection, DecideOn, HighValueRule, HistorySection,
+    PolicyTables,
 };
 pub use postgres::PostgresSection;
 
@@ -80,6 +81,9 @@ pub struct Config {
     pub context: ContextSection,
     /// The learner.
     pub bandit: BanditSection,
+    /// Policies with names of their own.
+    #[serde(deserialize_with = "values::policy_tables")]
+    pub policies: PolicyTables,
     /// What bounds memory.
     pub limits: LimitsSection,
 }

@@ -5,11 +5,14 @@
 
 mod learning;
 mod measures;
+mod policies;
 
-pub use learning::{context_terms, decide_on, high_value, months, parameters, policy};
+pub use learning::{context_terms, decide_on, high_value, months};
 pub use measures::{
-    duration, millis, optional_duration, optional_millis, positive, real, size, whole,
+    duration, factor, millis, optional_duration, optional_millis, positive, real, size, whole,
 };
+
+pub use policies::{number_or_schedule, parameters, policy_tables, reward_unit, unit_called};
 
 use super::secret::{Secret, SecretUrl};
 use super::types::{LogFormat, OpenPath, StartFrom};

@@ -22,9 +22,14 @@ impl Layout {
 
     /// Variables by which other things serve with each number of workers: what is repeated after a
     /// restart has to come out by what served before.
-    pub(crate) fn serving(self) -> [(&'static str, &'static str); 2] {
-        let (alpha, ridge) = [("1", "1"), ("0.5", "4"), ("2.5", "1")][self.workers % 3];
-        [("SLUICE_BANDIT_ALPHA", alpha), ("SLUICE_BANDIT_RIDGE", ridge)]
+    pub(crate) fn serving(self) -> [(&'static str, &'static str); 3] {
+        let all = [("linucb", "1", "1"), ("thompson", "0.5", "4"), ("linucb", "2.5", "1")];
+        let (policy, alpha, ridge) = all[self.workers % 3];
+        [
+            ("SLUICE_BANDIT_POLICY", policy),
+            ("SLUICE_BANDIT_ALPHA", alpha),
+            ("SLUICE_BANDIT_RIDGE", ridge),
+        ]
     }
 
     /// Starts a job's processes; what each logs is written to a file of this name and the process's

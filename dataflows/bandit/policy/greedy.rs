@@ -1,6 +1,6 @@
 //! Greedy: the arm of the greatest expected reward. It never explores.
 
-use super::{Occasion, Policy, PolicyKind, Promise, the_greatest};
+use super::{Occasion, Policy, PolicyKind, Promise, score_by_mean};
 
 /// Greedy.
 pub(super) static KIND: PolicyKind = PolicyKind {
@@ -10,6 +10,7 @@ pub(super) static KIND: PolicyKind = PolicyKind {
     source: "Sutton and Barto 2018, section 2.2",
     parameters: &[],
     unit: None,
+    takes_arms: false,
     policy: |_| Box::new(Greedy),
 };
 
@@ -17,7 +18,8 @@ struct Greedy;
 
 impl Policy for Greedy {
     fn promise(&self, _: &Occasion, promises: &mut [Promise]) {
-        promises.iter_mut().for_each(|promise| promise.score = promise.estimate.mean);
-        the_greatest(promises);
+        if let Some(best) = score_by_mean(promises) {
+            promises[best].propensity = 1.0;
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! LinUCB: the arm whose upper confidence bound is greatest, mean + alpha width.
 
 use super::{
-    Occasion, Parameters, Policy, PolicyKind, PolicyParameter, Promise, RewardUnit, the_greatest,
+    Occasion, ParameterSchedule, Parameters, Policy, PolicyKind, PolicyParameter, Promise,
+    RewardUnit, the_greatest,
 };
 
 /// LinUCB.
@@ -12,6 +13,7 @@ pub(super) static KIND: PolicyKind = PolicyKind {
     source: "Li, Chu, Langford and Schapire 2010, algorithm 1",
     parameters: &[ALPHA],
     unit: Some(RewardUnit::Reward),
+    takes_arms: false,
     policy: |parameters: &Parameters| Box::new(LinUcb { alpha: parameters.of(&ALPHA) }),
 };
 
@@ -21,18 +23,21 @@ const ALPHA: PolicyParameter = PolicyParameter {
     default: 1.0,
     least: 0.0,
     greatest: 1e6,
+    scheduled: true,
 };
 
 struct LinUcb {
-    alpha: f64,
+    alpha: ParameterSchedule,
 }
 
 impl Policy for LinUcb {
     fn promise(&self, occasion: &Occasion, promises: &mut [Promise]) {
-        let alpha = self.alpha * occasion.factor * occasion.unit;
+        let alpha = self.alpha.at(occasion.n) * occasion.factor * occasion.unit;
         promises.iter_mut().for_each(|promise| {
             promise.score = promise.estimate.mean + alpha * promise.estimate.width
         });
-        the_greatest(promises);
+        if let Some(best) = the_greatest(promises) {
+            promises[best].propensity = 1.0;
+        }
     }
 }

@@ -20,13 +20,15 @@ use crate::campaign::thresholds::day_of;
 use crate::customer::history::Decided;
 use crate::event::text::id_hash;
 use crate::event::{Answer, CustomerId, Millis, Request};
-use crate::settings::Serving;
+use crate::settings::{Cold, Serving};
 use std::borrow::Cow;
 
 /// What decides in an epoch.
 pub(super) struct Decider {
-    chosen: Chosen,
+    /// Its name.
+    name: Cow<'static, str>,
     acting: Acting,
+    cold: Cold,
     seed: u64,
     /// Arms that nobody may be given.
     retired: Vec<u16>,
@@ -57,12 +59,13 @@ impl Visitor {
 impl Decider {
     /// By what serves.
     pub(super) fn of(serving: &Serving) -> Self {
-        let Serving { policy: chosen, parameters, seed, retired, .. } = serving;
+        let kind = Chosen::of(&serving.policy).map(|kind| Cow::Borrowed(kind.name()));
         Decider {
-            chosen: *chosen,
-            acting: chosen.acting(parameters),
-            seed: *seed,
-            retired: retired.clone(),
+            name: kind.unwrap_or_else(|| Cow::Owned(serving.policy.clone())),
+            acting: serving.acting(),
+            cold: serving.cold,
+            seed: serving.seed,
+            retired: serving.retired.clone(),
             excluded: Vec::new(),
             promises: Vec::new(),
         }
@@ -94,8 +97,10 @@ impl Decider {
         let decision = match request.decided {
             Some(answer) => answered(request.decision, request.timestamp, answer, id, key),
             None => {
+                let known = || history.interactions_until(request.timestamp);
+                let factor = self.cold.factor_of(known);
                 let context = visitor.write_context(&customer, &request);
-                self.choose(request, model, (id, key), context)
+                self.choose(request, model, (id, key), context, factor)
             }
         };
         customer.decide(Decided {
@@ -113,12 +118,13 @@ impl Decider {
         model: &Model,
         (customer, key): (CustomerId, u64),
         context: &[i16],
+        factor: f64,
     ) -> Decision {
         let draws = Draws::new(self.seed, Purpose::Choice, customer, key);
         self.excluded.clear();
         self.excluded.extend(self.retired.iter().chain(&request.exclude));
         self.excluded.sort_unstable();
-        let asked = Asked { x: &real_context(context), exclude: &self.excluded, factor: 1.0 };
+        let asked = Asked { x: &real_context(context), exclude: &self.excluded, factor };
         let at = choose(&self.acting, model, asked, draws, &mut self.promises);
         let chosen = at.map(|at| self.promises[at]);
         let scores = if at.is_some() {
@@ -131,7 +137,7 @@ impl Decider {
             key,
             decision: request.decision,
             timestamp: request.timestamp,
-            policy: Cow::Borrowed(self.chosen.name()),
+            policy: self.name.clone(),
             arm: chosen.map(|promise| promise.arm),
             propensity: chosen.map_or(0.0, |promise| promise.propensity),
             expected_reward: chosen.map_or(0.0, |promise| promise.estimate.mean),

@@ -4,10 +4,10 @@
 
 use super::{Arrival, Outcome, Random, Run, Told, arrivals, assert_map, cuts};
 use crate::bandit::parameters::Parameters;
-use crate::bandit::policy::Chosen;
+use crate::bandit::schedule::{Falling, ParameterSchedule};
 use crate::campaign::output::{Counts, Decision, Output};
 use crate::event::{CustomerId, Topic};
-use crate::settings::Serving;
+use crate::settings::{Cold, NamedPolicy, Serving};
 use crate::source::Save;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -18,16 +18,26 @@ const ARMS: u16 = 4;
 fn serving(random: &mut Random, asks: bool) -> Serving {
     let ridge = [1.0, 0.25, 7.5, 40.0][random.below(4) as usize];
     let alpha = [0.0, 0.5, 1.0, 3.0][random.below(4) as usize];
-    let policy =
-        Chosen::of(["linucb", "linucb", "greedy"][random.below(3) as usize]).expect("a kind");
+    let policy = ["linucb", "thompson", "squarecb", "careful"][random.below(4) as usize];
+    let mut careful = NamedPolicy { floor: 0.05, ..NamedPolicy::default() };
+    careful.parameters.set("alpha", falling());
+    let cold = Cold { interactions: 2, factor: [1.0, 3.0][random.below(2) as usize] };
     Serving {
         ridge,
-        policy,
+        policy: policy.to_string(),
+        policies: BTreeMap::from([("careful".to_string(), careful)]),
+        cold,
         parameters: Parameters::told([("alpha", alpha)]),
         seed: random.below(3),
         decide_on_transaction: asks && random.below(2) == 0,
         retired: (0..ARMS).filter(|_| random.below(3) == 0).collect(),
+        ..Serving::default()
     }
+}
+
+/// Halved with each twenty observations.
+fn falling() -> ParameterSchedule {
+    ParameterSchedule::Falling(Falling { start: 3.0, half: 20.0, power: 1.0, least: 0.1 })
 }
 
 /// A run of three stretches, the epochs with which the first two end, and what serves in each.

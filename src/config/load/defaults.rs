@@ -8,6 +8,11 @@ use std::sync::LazyLock;
 /// Where `default.toml` leaves room for the policies.
 const PLACE: &str = "# POLICIES\n";
 
+/// What is said once, with the first parameter.
+const SCHEDULES: &str = "{steps = [[0, 1.0], [1000, 0.5]]}, the number from so many observations \
+    in the model on, or {start = 1.0, half = 10000, power = 0.5, least = 0.1} for max(least, \
+    start (1 + n / half)^-power) with n observations.";
+
 /// Columns of a comment.
 const WIDTH: usize = 100;
 
@@ -21,12 +26,22 @@ fn policies() -> String {
     for PolicyKind { name, help, source, .. } in KINDS {
         text += &comment(&format!("- {name:?}: {help} ({source})."));
     }
+    text += &comment("Or the name of one of [policies].");
     let _ = writeln!(text, "policy = {:?}", Chosen::default().name());
-    for parameter in declared() {
-        text += &format!("\n{}", comment(parameter.help));
+    for (at, parameter) in declared().enumerate() {
+        let help = parameter.help;
+        let help = if at == 0 { format!("{help} {}", schedules()) } else { help.to_string() };
+        text += &format!("\n{}", comment(&help));
         let _ = writeln!(text, "{} = {:?}", parameter.name(), parameter.default);
     }
     text
+}
+
+/// Which parameters may change with what has been learned, and how that is written.
+fn schedules() -> String {
+    let scheduled = declared().filter(|parameter| parameter.scheduled);
+    let names: Vec<&str> = scheduled.map(|parameter| parameter.name()).collect();
+    format!("In place of a number {} may be {SCHEDULES}", names.join(", "))
 }
 
 /// A text as a comment, in lines that are not too wide.

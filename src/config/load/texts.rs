@@ -11,6 +11,8 @@ pub(super) fn from_text(key: &str, text: &str) -> Value {
     let as_text = || Value::String(text.to_string());
     match default_of(key) {
         Some(Value::Integer(_)) => text.trim().parse().map_or_else(|_| as_text(), Value::Integer),
+        // What a number comes to may be told by a table.
+        Some(Value::Float(_)) if text.trim_start().starts_with('{') => inline(text),
         Some(Value::Float(_)) => text.trim().parse().map_or_else(|_| as_text(), Value::Float),
         Some(Value::Boolean(_)) => match text.trim().to_ascii_lowercase().as_str() {
             "true" | "1" => Value::Boolean(true),

@@ -3,10 +3,12 @@
 use super::{DAY, SECOND};
 use crate::config::values;
 use dataflows::bandit::parameters::Parameters;
-use dataflows::bandit::policy::Chosen;
+use dataflows::bandit::policy::RewardUnit;
 use dataflows::event::Millis;
 use dataflows::settings::Term;
 use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Table;
 
 /// What is kept of customers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -80,9 +82,17 @@ pub struct BanditSection {
     /// Ridge of the solved model.
     #[serde(deserialize_with = "values::positive")]
     pub ridge: f64,
-    /// The policy that decides.
-    #[serde(deserialize_with = "values::policy")]
-    pub policy: Chosen,
+    /// The policy that decides: a kind, or the name of one of `policies`.
+    #[serde(deserialize_with = "values::text")]
+    pub policy: String,
+    /// What a kind measures in; `None`: as it does by itself.
+    #[serde(deserialize_with = "values::reward_unit")]
+    pub unit: Option<RewardUnit>,
+    /// The least probability of an arm that may be chosen.
+    #[serde(deserialize_with = "values::real::<_, 0, 1>")]
+    pub floor: f64,
+    /// Whom little is known of.
+    pub cold: ColdSection,
     /// What policies are told: every key that is not named here, and no others than they declare.
     #[serde(flatten, deserialize_with = "values::parameters")]
     pub parameters: Parameters,
@@ -105,6 +115,23 @@ pub struct BanditSection {
     #[serde(deserialize_with = "values::real::<_, -10_000_000, 10_000_000>")]
     pub no_response_reward: f64,
 }
+
+/// Whom little is known of.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColdSection {
+    /// Who has fewer settled interactions than so many.
+    #[serde(deserialize_with = "values::whole::<_, _, 0, 1_000_000>")]
+    pub interactions: u32,
+    /// How much more is explored with them.
+    #[serde(deserialize_with = "values::factor")]
+    pub factor: f64,
+}
+
+/// Tables of policies with names of their own, as they are written: what is wrong with them, the
+/// room says that knows policies.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PolicyTables(pub BTreeMap<String, Table>);
 
 /// What asks for a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,11 @@
 //! What customers and bandits are configured with.
 
-use super::measures::number;
 use super::value;
 use crate::config::terms;
 use crate::config::types::{DecideOn, HighValueRule};
-use dataflows::bandit::parameters::{Parameters, PolicyParameter};
-use dataflows::bandit::policy::{Chosen, KINDS, declared};
 use dataflows::settings::Term;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
-use std::collections::BTreeMap;
 use toml::Value;
 
 /// What asks for a decision.
@@ -20,26 +16,6 @@ pub fn decide_on<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DecideOn,
         _ => None,
     };
     value(deserializer, read, "\"request\" or \"transaction\"")
-}
-
-/// A kind of policy, by its name.
-pub fn policy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Chosen, D::Error> {
-    let kinds: Vec<String> = KINDS.iter().map(|kind| format!("{:?}", kind.name)).collect();
-    value(deserializer, |v| Chosen::of(v.as_str()?), format!("a policy: {}", kinds.join(" or ")))
-}
-
-/// What policies are told, each within its limits.
-pub fn parameters<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Parameters, D::Error> {
-    let mut parameters = Parameters::default();
-    for (name, value) in BTreeMap::<String, Value>::deserialize(deserializer)? {
-        let parameter = declared().find(|parameter| parameter.name() == name);
-        let PolicyParameter { least, greatest, .. } =
-            parameter.ok_or_else(|| D::Error::custom("a parameter of a policy"))?;
-        let fits = number(&value).filter(|value| (*least..=*greatest).contains(value));
-        let allowed = || D::Error::custom(format!("a number from {least} to {greatest}"));
-        parameters.set(&name, fits.ok_or_else(allowed)?);
-    }
-    Ok(parameters)
 }
 
 /// Months, as a set of bits (bit 1 = January).

@@ -39,6 +39,12 @@ pub fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Er
     )
 }
 
+/// How many times as much.
+pub fn factor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let read = |v: &Value| number(v).filter(|n| (0.001..=1000.0).contains(n));
+    value(deserializer, read, "a number from 0.001 to 1000")
+}
+
 /// A duration between two limits in milliseconds.
 pub fn millis<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(
     deserializer: D,
