@@ -11,7 +11,7 @@ mod numbers;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use dataflows::bandit::choice::{Asked, choose};
+use dataflows::bandit::choice::{Question, choose};
 use dataflows::bandit::draws::{Draws, Purpose};
 use dataflows::bandit::model::Model;
 use dataflows::bandit::observation::{Observation, Sign, Tally};
@@ -194,7 +194,7 @@ fn decisions(
     let (acting, mut promises) = (serving.acting(), Vec::new());
     measure(group, &format!("choose of four arms: {}", serving.policy), EVENTS, || {
         for x in black_box(contexts) {
-            let asked = Asked { x, exclude: &[], factor: 1.0 };
+            let asked = Question { x, exclude: &[], factor: 1.0 };
             let draws = Draws::new(serving.seed, Purpose::Choice, 1, 1);
             black_box(choose(&acting, model, asked, draws, &mut promises));
         }

@@ -13,7 +13,7 @@ pub type Exclude = [u16];
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct Question<'a> {
     /// The context in real units.
     pub x: &'a [f64],
     /// Arms that may not be chosen.
@@ -30,7 +30,7 @@ pub struct Asked<'a> {
 pub fn choose(
     acting: &Acting,
     model: &Model,
-    asked: Asked<'_>,
+    asked: Question<'_>,
     draws: Draws,
     promises: &mut Vec<Promise>,
 ) -> Option<usize> {
@@ -45,7 +45,7 @@ pub fn choose(
 pub fn score(
     acting: &Acting,
     model: &Model,
-    asked: Asked<'_>,
+    asked: Question<'_>,
     promises: &mut Vec<Promise>,
 ) -> bool {
     promises.clear();
@@ -95,8 +95,8 @@ mod tests {
         Draws::new(1, Purpose::Choice, 42, key)
     }
 
-    fn asked(exclude: &Exclude) -> Asked<'_> {
-        Asked { x: &[1.0, 0.0], exclude, factor: 1.0 }
+    fn asked(exclude: &Exclude) -> Question<'_> {
+        Question { x: &[1.0, 0.0], exclude, factor: 1.0 }
     }
 
     fn choice(model: &Model, kind: &str, alpha: f64, exclude: &[u16]) -> Option<Promise> {

@@ -1,7 +1,7 @@
 //! LinUCB against an independent implementation (numpy and MABWiser) on generated data, with its
 //! figures beside this file.
 
-use super::choice::{Asked, choose};
+use super::choice::{Question, choose};
 use super::draws::{Draws as Stream, Purpose};
 use super::model::Model;
 use super::parameters::Parameters;
@@ -99,7 +99,7 @@ fn compare(case: &Value) {
         for (alpha, key) in [(1.0, "linucb_alpha1.0"), (0.25, "linucb_alpha0.25")] {
             let parameters = Parameters::told([("alpha", alpha)]);
             let acting = Chosen::of("linucb").expect("a kind").acting(&parameters);
-            let asked = Asked { x, exclude: &[], factor: 1.0 };
+            let asked = Question { x, exclude: &[], factor: 1.0 };
             let stream = Stream::new(1, Purpose::Choice, 1, 1);
             let choice = choose(&acting, &model, asked, stream, &mut promises);
             let scores: Vec<f64> = promises.iter().map(|promise| promise.score).collect();

@@ -5,7 +5,7 @@
 //! workers they are the whole of what the epoch changed. Sums of [`Counts`] and the rows of one
 //! epoch are the same on any number of workers, only their order and grouping differ.
 
-use crate::bandit::parameters::Parameters;
+use crate::bandit::acting::Exploration;
 use crate::bandit::policy::Chosen;
 use crate::bandit::rewards::RewardSums;
 use crate::bandit::ridge::ArmModel;
@@ -22,6 +22,7 @@ pub use crate::table::Change;
 use crate::table::TableRows;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Days since 1970-01-01.
 pub type Day = i32;
@@ -102,9 +103,19 @@ pub struct Decision {
     pub model_version: u64,
     /// The context in Q12.
     pub context: Vec<i16>,
-    /// What the policy was told, where the decision was made before its epoch and taken as made.
+    /// Probability of every arm, in their order.
     #[serde(default)]
-    pub answered: Option<Parameters>,
+    pub propensities: Vec<f64>,
+    /// Why each arm could not be chosen; empty for one that could.
+    #[serde(default)]
+    pub reasons: Vec<Cow<'static, str>>,
+    /// By how much the policy explored.
+    #[serde(default)]
+    pub exploration: Exploration,
+    /// What the policy was told, by its names, where the decision was made before its epoch and
+    /// taken as made.
+    #[serde(default)]
+    pub answered: Option<BTreeMap<String, f64>>,
 }
 
 impl Default for Decision {
@@ -123,6 +134,9 @@ impl Default for Decision {
             scores: Vec::new(),
             model_version: 0,
             context: Vec::new(),
+            propensities: Vec::new(),
+            reasons: Vec::new(),
+            exploration: Exploration::default(),
             answered: None,
         }
     }

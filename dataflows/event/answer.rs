@@ -9,7 +9,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Numbers that are not what the policy was told.
-const OWN: [&str; 5] = ["action", "propensity", "expected_reward", "uncertainty", "model_version"];
+const OWN: [&str; 7] =
+    ["action", "propensity", "expected_reward", "uncertainty", "model_version", "factor", "unit"];
+
+/// Most bytes of a reason why an arm could not be chosen.
+const LONGEST_REASON: usize = 64;
 
 /// Most bytes of a policy's name.
 const LONGEST_NAME: usize = 64;
@@ -23,11 +27,21 @@ struct Written<'a> {
     expected_reward: f64,
     uncertainty: f64,
     scores: Vec<f64>,
-    alpha: f64,
+    // It has to be there, be it null.
+    #[serde(deserialize_with = "Option::deserialize")]
+    alpha: Option<f64>,
     model_version: u64,
     #[serde(borrow)]
     policy: Cow<'a, str>,
     context: Vec<i16>,
+    #[serde(default)]
+    propensities: Vec<f64>,
+    #[serde(default)]
+    reasons: Vec<Option<String>>,
+    #[serde(default)]
+    factor: Option<f64>,
+    #[serde(default)]
+    unit: Option<f64>,
 }
 
 /// The decision of a field, where it can be one: of an arm that `arm` knows, among as many arms as
@@ -66,8 +80,23 @@ pub(super) fn read(
     if written.policy.is_empty() || written.policy.len() > LONGEST_NAME {
         return Err(problem(Reason::BadField, "has no policy's name"));
     }
-    if written.model_version > i64::MAX as u64 || written.uncertainty < 0.0 || written.alpha < 0.0 {
+    let is_there = |of: Option<f64>| of.is_none_or(|number| number >= 0.0);
+    let explored = [written.alpha, written.factor, written.unit];
+    let impossible = written.model_version > i64::MAX as u64 || written.uncertainty < 0.0;
+    if impossible || !explored.into_iter().all(is_there) {
         return Err(problem(Reason::BadField, "has a number that cannot be"));
+    }
+    let all = written.scores.len();
+    let told = [written.propensities.len(), written.reasons.len()];
+    if told.iter().any(|told| ![0, all].contains(told)) {
+        let wrong = "has not as many propensities or reasons as scores";
+        return Err(problem(Reason::BadField, wrong));
+    }
+    if !written.propensities.iter().all(|propensity| (0.0..=1.0).contains(propensity)) {
+        return Err(problem(Reason::BadPropensity, "has a propensity outside [0, 1]"));
+    }
+    if written.reasons.iter().flatten().any(|reason| reason.len() > LONGEST_REASON) {
+        return Err(problem(Reason::BadField, "has a reason of too many bytes"));
     }
     Ok(Answer {
         arm,
@@ -79,6 +108,11 @@ pub(super) fn read(
         model_version: written.model_version,
         policy: written.policy.into_owned(),
         context: written.context,
+        propensities: written.propensities,
+        reasons: written.reasons.into_iter().map(Option::unwrap_or_default).collect(),
+        factor: written.factor,
+        unit: written.unit,
+        alpha: written.alpha,
     })
 }
 

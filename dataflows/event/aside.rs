@@ -157,4 +157,19 @@ pub struct Answer {
     pub policy: String,
     /// The context in Q12.
     pub context: Vec<i16>,
+    /// Probability of every arm, in their order; none where it does not say.
+    #[serde(default)]
+    pub propensities: Vec<f64>,
+    /// Why each arm could not be chosen, empty for one that could; none where it does not say.
+    #[serde(default)]
+    pub reasons: Vec<String>,
+    /// How much more than by itself the policy explored.
+    #[serde(default)]
+    pub factor: Option<f64>,
+    /// What it measured in, in units of reward.
+    #[serde(default)]
+    pub unit: Option<f64>,
+    /// How much it explored: alpha, or what it has in its place.
+    #[serde(default)]
+    pub alpha: Option<f64>,
 }

@@ -31,6 +31,8 @@ pub enum ColumnType {
     Smallints,
     /// Numbers of 64 bits.
     Float8s,
+    /// Texts.
+    Texts,
 }
 
 /// A column of a row.

@@ -5,14 +5,15 @@ use crate::campaign::results::EpochResults;
 use crate::hosting::LookedAtAgain;
 use crate::postgres::comparison::Findings;
 use crate::sink::gathered::Gathered;
-use dataflows::bandit::choice::{Asked, score};
+use dataflows::bandit::acting::Exploration;
+use dataflows::bandit::choice::{Question, score};
 use dataflows::bandit::model::Model;
 use dataflows::bandit::parameters::Parameters;
 use dataflows::bandit::policy::{Chosen, Promise};
 use dataflows::bandit::ridge::{ArmModel, real_context, solve};
 use dataflows::campaign::output::Decision;
 use dataflows::campaign::snapshot::Common;
-use dataflows::settings::Settings;
+use dataflows::settings::{NamedPolicy, Settings};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -69,37 +70,68 @@ impl Answers {
         }
     }
 
-    fn score(&mut self, decision: &Decision, parameters: &Parameters, epoch: u64) {
+    fn score(&mut self, decision: &Decision, told: &BTreeMap<String, f64>, epoch: u64) {
         self.findings.rows += 1;
-        let policy = self.settings.serving(epoch).policy_of(&decision.policy);
+        let policy = self.policy(decision, told, epoch);
         let known = policy.filter(|_| (self.oldest..epoch).contains(&decision.model_version));
-        let Some(mut policy) = known else {
+        let Some(policy) = known else {
             self.findings.untold += 1;
             return;
         };
-        if Chosen::of(&decision.policy).is_some() {
-            policy.parameters.clone_from(parameters);
-        }
         let model = self.model(decision.model_version);
-        let x = real_context(&decision.context);
-        let mut promises: Vec<Promise> = Vec::new();
-        let asked = Asked { x: &x, exclude: &[], factor: 1.0 };
-        score(&policy.acting(), &model, asked, &mut promises);
+        let (acting, x) = (policy.acting(), real_context(&decision.context));
+        let (mut promises, factor): (Vec<Promise>, _) =
+            (Vec::new(), decision.exploration.factor.unwrap_or(1.0));
+        let exclude: Vec<u16> = ineligible(decision).collect();
+        score(&acting, &model, Question { x: &x, exclude: &exclude, factor }, &mut promises);
         let arm = usize::from(decision.arm.unwrap_or_default());
         let Some(of_arm) = promises.get(arm) else { return };
-        let scores: Vec<f64> = promises.iter().map(|promise| promise.score).collect();
-        let columns = [
+        let of_all = |value: fn(&Promise) -> f64, told: &[f64]| {
+            // Arms that were added since have none.
+            promises.iter().take(told.len()).map(value).collect::<Vec<f64>>()
+        };
+        let Exploration { unit, alpha, .. } = acting.exploration(&model, factor);
+        let propensities = of_all(|promise| promise.propensity, &decision.propensities);
+        let told = &decision.exploration;
+        let mut columns = vec![
             ("expected_reward", vec![of_arm.estimate.mean], vec![decision.expected_reward]),
             ("uncertainty", vec![of_arm.estimate.width], vec![decision.uncertainty]),
-            // Arms that were added since have none.
-            ("scores", scores[..decision.scores.len()].to_vec(), decision.scores.clone()),
+            ("scores", of_all(|of| of.score, &decision.scores), decision.scores.clone()),
         ];
+        // What a decision does not tell of is not compared, and without reasons nobody knows which
+        // arms could be chosen.
+        if !decision.reasons.is_empty() && !propensities.is_empty() {
+            let probability = vec![of_arm.propensity];
+            columns.push(("propensity", probability, vec![decision.propensity]));
+            columns.push(("propensities", propensities, decision.propensities.clone()));
+        }
+        columns.extend(told.unit.zip(unit).map(|(told, unit)| ("unit", vec![unit], vec![told])));
+        columns.extend(told.alpha.zip(alpha).map(|(told, of)| ("alpha", vec![of], vec![told])));
         let key = || format!("decision {} of customer {}", decision.decision, decision.customer);
         for (column, expected, found) in columns {
             if expected.iter().map(|value| value.to_bits()).ne(found.iter().map(|v| v.to_bits())) {
                 self.findings.differs(&key(), column, shown(&expected), shown(&found));
             }
         }
+    }
+
+    /// The policy that a decision names, as it was then told; a kind as the decision itself says.
+    fn policy(
+        &self,
+        decision: &Decision,
+        told: &BTreeMap<String, f64>,
+        epoch: u64,
+    ) -> Option<NamedPolicy> {
+        let mut policy = self.settings.serving(epoch).policy_of(&decision.policy)?;
+        if let Some(kind) = Chosen::of(&decision.policy) {
+            let told = told.iter().map(|(name, value)| (name.as_str(), *value));
+            policy.parameters = Parameters::told(told);
+            let width = kind.kind().parameters.iter().find(|parameter| parameter.scheduled);
+            if let Some((alpha, width)) = decision.exploration.alpha.zip(width) {
+                policy.parameters.set(width.name(), alpha);
+            }
+        }
+        Some(policy)
     }
 
     /// The models that a version has: of each arm the newest at it or before.
@@ -124,6 +156,11 @@ impl LookedAtAgain for Answers {
     fn into_findings(self: Box<Self>) -> Findings {
         self.findings
     }
+}
+
+/// The arms that could not be chosen, in their order.
+fn ineligible(decision: &Decision) -> impl Iterator<Item = u16> {
+    (0..).zip(&decision.reasons).filter(|(_, reason)| !reason.is_empty()).map(|(arm, _)| arm)
 }
 
 fn shown(values: &[f64]) -> String {
@@ -156,10 +193,9 @@ mod tests {
             let update = &results.arms[0];
             model.take(results.epoch, update.model.clone());
         }
-        let parameters = Parameters::told([("alpha", 0.5)]);
-        let acting = Chosen::default().acting(&parameters);
+        let acting = Chosen::default().acting(&Parameters::told([("alpha", 0.5)]));
         let (context, mut promises) = (vec![4096, -1024], Vec::new());
-        let asked = Asked { x: &real_context(&context), exclude: &[], factor: 1.0 };
+        let asked = Question { x: &real_context(&context), exclude: &[], factor: 1.0 };
         score(&acting, &model, asked, &mut promises);
         let chosen = promises.iter().position(|promise| promise.propensity == 1.0).expect("one");
         Decision {
@@ -170,7 +206,10 @@ mod tests {
             scores: promises.iter().map(|promise| promise.score).collect(),
             model_version: version,
             context,
-            answered: Some(parameters),
+            propensities: promises.iter().map(|promise| promise.propensity).collect(),
+            reasons: vec!["".into(); promises.len()],
+            exploration: acting.exploration(&model, 1.0),
+            answered: Some(BTreeMap::from([("alpha".to_string(), 0.5)])),
             ..Decision::default()
         }
     }
@@ -196,14 +235,17 @@ mod tests {
         let mut wrong = all.clone();
         wrong[1].expected_reward += 1e-9;
         wrong[2].scores[3] = 7.0;
+        wrong[2].propensities[1] = 0.25;
+        wrong[2].exploration.unit = Some(3.0);
         wrong[3].model_version = 2;
         let differing: Vec<_> = found(100, wrong)
             .named
             .into_iter()
             .filter_map(|difference| difference.column)
             .collect();
-        assert_eq!(differing[..2], ["expected_reward", "scores"].map(String::from));
-        assert!(differing.len() > 2, "the version is another one: {differing:?}");
+        let first = ["expected_reward", "scores", "propensities", "unit"];
+        assert_eq!(differing[..4], first.map(String::from));
+        assert!(differing.len() > 4, "the version is another one: {differing:?}");
 
         let kept = found(2, all.clone());
         assert_eq!((kept.rows, kept.total, kept.untold), (4, 0, 2), "{:?}", kept.named);
@@ -214,6 +256,7 @@ mod tests {
         assert_eq!(found(100, vec![unknown]).untold, 1);
         let mut fewer = all[3].clone();
         fewer.scores.truncate(3);
+        fewer.propensities.truncate(3);
         assert_eq!(found(100, vec![fewer]).total, 0, "the fourth arm was added since");
     }
 }

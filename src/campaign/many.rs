@@ -7,6 +7,7 @@ use crate::sink::rows::Unfit;
 use crate::table::Changes;
 use crate::table::changes::net;
 use crate::table::encode::CopyBuffer;
+use dataflows::bandit::acting::Exploration;
 use dataflows::campaign::output::{Change, Decision, FeatureRow, InteractionRow};
 use dataflows::event::{CustomerId, Millis, Names};
 use std::collections::BTreeMap;
@@ -275,4 +276,8 @@ fn write_decision(
     buffer.text(decision.policy.as_bytes());
     buffer.smallints(&decision.context);
     buffer.bigint(epoch as i64);
+    buffer.float8s(&decision.propensities);
+    buffer.texts(&decision.reasons);
+    let Exploration { factor, unit, alpha } = decision.exploration;
+    [factor, unit, alpha].into_iter().for_each(|of| buffer.optional(of, CopyBuffer::float8));
 }

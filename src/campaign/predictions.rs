@@ -47,7 +47,9 @@ impl Notice for Decision {
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Decision>() + self.decision.len() + 8 * self.scores.len() + 2 * self.context.len()
+        let numbers = self.scores.len() + self.propensities.len();
+        let reasons = size_of::<Cow<'static, str>>() * self.reasons.len();
+        size_of::<Decision>() + self.decision.len() + 8 * numbers + reasons + 2 * self.context.len()
     }
 }
 
@@ -74,7 +76,8 @@ impl NoticeForm for CampaignWording {
             model_version: row.bigint(9) as u64,
             context: row.smallints(10),
             policy: Cow::Owned(row.text(11)),
-            answered: None,
+            // What is published says nothing of the rest.
+            ..Decision::default()
         });
     }
 
@@ -130,7 +133,7 @@ mod tests {
             model_version: 3,
             policy: "greedy".into(),
             context: vec![1],
-            answered: None,
+            ..Decision::default()
         }
     }
 

@@ -36,6 +36,7 @@ pub fn sql_type(kind: ColumnType) -> &'static str {
         ColumnType::Timestamp => "timestamp with time zone",
         ColumnType::Smallints => "smallint[]",
         ColumnType::Float8s => "double precision[]",
+        ColumnType::Texts => "text[]",
     }
 }
 

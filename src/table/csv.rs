@@ -67,7 +67,8 @@ fn write_cell(cell: &mut Vec<u8>, kind: ColumnType, bytes: &[u8]) {
         | ColumnType::Integer
         | ColumnType::Bigint
         | ColumnType::Smallints
-        | ColumnType::Float8s => write_value(cell, kind, bytes),
+        | ColumnType::Float8s
+        | ColumnType::Texts => write_value(cell, kind, bytes),
     }
 }
 

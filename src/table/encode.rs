@@ -18,6 +18,7 @@ const NULL: [u8; 4] = (-1i32).to_be_bytes();
 /// Type numbers of the elements of arrays.
 const INT2: u32 = 21;
 const FLOAT8: u32 = 701;
+const TEXT: u32 = 25;
 
 /// 2000-01-01 in milliseconds since 1970: where PostgreSQL counts its microseconds from.
 pub const YEAR_2000: Millis = 946_684_800_000;
@@ -145,6 +146,14 @@ impl CopyBuffer {
         self.array(FLOAT8, values, |value| value.to_be_bytes());
     }
 
+    /// A `text[]`, each made [`storable`].
+    pub fn texts(&mut self, values: &[impl AsRef<str>]) {
+        let values: Vec<_> =
+            values.iter().map(|value| storable(value.as_ref().as_bytes())).collect();
+        self.array_of(TEXT, values.len(), values.iter().map(|value| 4 + value.len()).sum());
+        values.iter().for_each(|value| self.bytes(value.as_bytes()));
+    }
+
     /// The stream from its beginning up to its trailer.
     pub fn stream(&self) -> &[u8] {
         &self.bytes
@@ -159,24 +168,25 @@ impl CopyBuffer {
         self.bytes.extend_from_slice(&value);
     }
 
-    /// One dimension from index 1, no NULL in it; an empty array has no dimension.
+    /// What comes before so many elements of so many bytes: one dimension from index 1, no NULL in
+    /// it; an empty array has no dimension.
+    fn array_of(&mut self, element: u32, elements: usize, bytes: usize) {
+        let dimensions = usize::from(elements > 0);
+        self.length(12 + dimensions * 8 + bytes);
+        let words = [dimensions as u32, 0, element, elements as u32, 1];
+        for word in &words[..3 + 2 * dimensions] {
+            self.bytes.extend_from_slice(&word.to_be_bytes());
+        }
+    }
+
+    /// An array of elements of one length.
     fn array<T: Copy, const N: usize>(
         &mut self,
         element: u32,
         values: &[T],
         encode: impl Fn(T) -> [u8; N],
     ) {
-        let dimensions = usize::from(!values.is_empty());
-        self.length(12 + dimensions * 8 + values.len() * (4 + N));
-        for word in [dimensions as u32, 0, element] {
-            self.bytes.extend_from_slice(&word.to_be_bytes());
-        }
-        if values.is_empty() {
-            return;
-        }
-        for word in [values.len() as u32, 1] {
-            self.bytes.extend_from_slice(&word.to_be_bytes());
-        }
+        self.array_of(element, values.len(), values.len() * (4 + N));
         let start = self.bytes.len();
         self.bytes.resize(start + values.len() * (4 + N), 0);
         for (slot, &value) in self.bytes[start..].chunks_exact_mut(4 + N).zip(values) {
@@ -246,6 +256,9 @@ mod tests {
             written(|b| b.smallints(&[])),
             [0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 21]
         );
+        let texts = written(|b| b.texts(&["", "a"]));
+        assert_eq!(texts[..16], [0, 0, 0, 29, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 25]);
+        assert_eq!(texts[16..], [0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, b'a']);
         let two = written(|b| b.smallints(&[7, -1]));
         assert_eq!(two[..16], [0, 0, 0, 32, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 21]);
         assert_eq!(two[16..], [0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 7, 0, 0, 0, 2, 255, 255]);

@@ -1,7 +1,7 @@
 //! A row as a line of JSON: what happened to it, and its columns by their names.
 
 use super::packed::{ARRAY_HEADER, values};
-use super::value::{number, show};
+use super::value::{number, show, texts};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use dataflows::table::{ColumnType, Table};
@@ -81,6 +81,9 @@ pub(super) fn write_value(out: &mut Vec<u8>, kind: ColumnType, bytes: &[u8]) {
         }),
         ColumnType::Float8s => {
             array::<8>(out, bytes, |out, element| real(out, f64::from_be_bytes(element)))
+        }
+        ColumnType::Texts => {
+            let _ = serde_json::to_writer(out.by_ref(), &texts(bytes).unwrap_or_default());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Single values, and how people read them.
 
 use super::encode::YEAR_2000;
+use super::packed::ARRAY_HEADER;
 use crate::units::format_day;
 use dataflows::table::ColumnType;
 use jiff::Timestamp;
@@ -21,7 +22,8 @@ pub fn number(kind: ColumnType, value: &[u8]) -> Option<i64> {
         | ColumnType::Text
         | ColumnType::Bytes
         | ColumnType::Smallints
-        | ColumnType::Float8s => None,
+        | ColumnType::Float8s
+        | ColumnType::Texts => None,
     }
 }
 
@@ -46,6 +48,7 @@ pub fn show(kind: ColumnType, value: Option<&[u8]>) -> String {
         ColumnType::Bytes => None,
         ColumnType::Smallints => array::<2>(value, |bytes| i16::from_be_bytes(bytes).to_string()),
         ColumnType::Float8s => array::<8>(value, |bytes| f64::from_be_bytes(bytes).to_string()),
+        ColumnType::Texts => texts(value).map(|texts| format!("{texts:?}")),
     };
     shown.unwrap_or_else(|| bytes(value))
 }
@@ -76,6 +79,18 @@ fn array<const N: usize>(value: &[u8], show: impl Fn([u8; N]) -> String) -> Opti
     let shown: Vec<String> =
         elements.as_chunks::<N>().0.iter().map(|element| show(*element)).collect();
     Some(format!("{{{}}}", shown.join(",")))
+}
+
+/// The texts of an array of one dimension, without NULL; `None`: it is none of these.
+pub fn texts(array: &[u8]) -> Option<Vec<String>> {
+    let (mut rest, mut texts) = (array.get(ARRAY_HEADER..).unwrap_or_default(), Vec::new());
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let length = usize::try_from(i32::from_be_bytes(*length)).ok()?;
+        let (text, after) = after.split_at_checked(length)?;
+        texts.push(String::from_utf8_lossy(text).into_owned());
+        rest = after;
+    }
+    Some(texts)
 }
 
 /// An instant, given in microseconds since 2000-01-01.
@@ -113,6 +128,10 @@ mod tests {
             show(ColumnType::Smallints, Some(&[1, 0, 7, 255, 255])),
             show(ColumnType::Bigint, Some(b"odd")),
             show(ColumnType::Text, None),
+            show(
+                ColumnType::Texts,
+                Some(&[&[0; ARRAY_HEADER][..], b"\0\0\0\0\0\0\0\x01a"].concat()),
+            ),
         ];
         assert_eq!(
             shown,
@@ -126,7 +145,8 @@ mod tests {
                 "\\x6162",
                 "{7,-1}",
                 "\\x6f6464",
-                "NULL"
+                "NULL",
+                "[\"\", \"a\"]"
             ]
         );
         let text = show(ColumnType::Text, Some(long.as_bytes()));

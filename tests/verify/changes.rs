@@ -88,11 +88,21 @@ const ASSIGNMENTS: [(&str, &str); 10] = [
     ("uncertainty = uncertainty * 2", "uncertainty"),
     ("customers = customers + 1", "customers"),
     ("reward = reward + 0.0000152587890625", "reward"),
-    ("a = set_byte(a, 0, get_byte(a, 0) # 1), reward_squares = reward_squares + 1", "a"),
+    ("a = set_byte(a, 0, get_byte(a, 0) # 1)", "a"),
     ("late = late + 1", "late"),
     ("raw = raw || '\\x00'", "raw"),
     ("high_value = high_value + 1", "high_value"),
     ("transactions = transactions + 1", "transactions"),
+];
+
+/// What else is changed in rows of results, by their places there.
+const BESIDE: [(usize, &str, &str); 6] = [
+    (2, "propensities = propensities || 0.5::float8", "propensities"),
+    (2, "reasons = reasons || 'capped'::text", "reasons"),
+    (2, "factor = coalesce(factor, 0) + 1", "factor"),
+    (2, "unit = coalesce(unit, 0) + 1", "unit"),
+    (2, "alpha = coalesce(alpha, 0) + 1", "alpha"),
+    (5, "reward_squares = reward_squares + 1", "reward_squares"),
 ];
 
 /// How a row of another key is made of that row.
@@ -124,18 +134,22 @@ fn updated() -> Vec<String> {
          max(epoch) FROM epochs)",
         "UPDATE progress SET published = epoch + 5",
     ];
-    results.chain(others.map(str::to_string)).collect()
+    let beside = BESIDE.map(|(of, assignment, _)| {
+        let (table, row) = ROWS[of];
+        format!("UPDATE {table} SET {assignment} WHERE {row}")
+    });
+    results.chain(beside).chain(others.map(str::to_string)).collect()
 }
 
-/// What is found of that in the tables of results: of a version two columns were changed.
-fn updated_rows() -> BTreeSet<(String, String, u64)> {
-    let columns = ROWS.iter().zip(ASSIGNMENTS).flat_map(|((table, _), (_, column))| {
-        let columns =
-            if *table == "model_versions" { vec![column, "reward_squares"] } else { vec![column] };
-        let total = columns.len() as u64;
-        columns.into_iter().map(move |column| (table.to_string(), column.to_string(), total))
-    });
-    columns.collect()
+/// What is found of it in the tables of results: table, column, and how many of the table.
+fn found_updated() -> BTreeSet<(String, String, u64)> {
+    let all = ROWS.iter().zip(ASSIGNMENTS).map(|((table, _), (_, column))| (*table, column));
+    let beside = BESIDE.iter().map(|(of, _, column)| (ROWS[*of].0, *column));
+    let found: Vec<(&str, &str)> = all.chain(beside).collect();
+    let total = |table: &str| found.iter().filter(|(of, _)| *of == table).count() as u64;
+    let row =
+        |(table, column): &(&str, &str)| (table.to_string(), column.to_string(), total(table));
+    found.iter().map(row).collect()
 }
 
 fn inserted() -> Vec<String> {
@@ -154,7 +168,7 @@ fn inserted() -> Vec<String> {
 pub(super) fn find_changes(stage: &Stage) {
     let row = |table: &str, column: &str, total| (table.to_string(), column.to_string(), total);
     let (code, said) = verify(&changed(stage, "updated", &updated()), &[]);
-    let mut wanted = updated_rows();
+    let mut wanted = found_updated();
     // Of the three records that were changed two are not what their links stand for any more.
     wanted.extend(
         ["digest", "counts.late", "watermark", "chain"].map(|column| row("epochs", column, 5)),
@@ -183,7 +197,7 @@ pub(super) fn find_changes_since(stage: &Stage, verified: u64) {
     let row = |table: &str, column: &str, total| (table.to_string(), column.to_string(), total);
     let since = |config: &Path, since: &str| verify(config, &["--since", since]);
     let (code, said) = since(&changed(stage, "updated_since", &updated()), "last");
-    let mut wanted = updated_rows();
+    let mut wanted = found_updated();
     // Two of the three changed records are of before; of the third the watermark is found, and its
     // link.
     wanted.extend(

@@ -7,12 +7,11 @@
 
 use super::visitor::{Scratch, Visitor};
 use super::walk::Walk;
-use crate::bandit::acting::Acting;
-use crate::bandit::choice::{Asked, choose};
+use crate::bandit::acting::{Acting, Exploration};
+use crate::bandit::choice::{Question, choose};
 use crate::bandit::draws::{Draws, Purpose};
 use crate::bandit::model::Model;
-use crate::bandit::parameters::Parameters;
-use crate::bandit::policy::{Chosen, Promise};
+use crate::bandit::policy::{Chosen, Promise, declared};
 use crate::bandit::ridge::real_context;
 use crate::campaign::output::{Counts, Decision};
 use crate::campaign::state::Touched;
@@ -124,14 +123,13 @@ impl Decider {
         self.excluded.clear();
         self.excluded.extend(self.retired.iter().chain(&request.exclude));
         self.excluded.sort_unstable();
-        let asked = Asked { x: &real_context(context), exclude: &self.excluded, factor };
+        let asked = Question { x: &real_context(context), exclude: &self.excluded, factor };
         let at = choose(&self.acting, model, asked, draws, &mut self.promises);
         let chosen = at.map(|at| self.promises[at]);
-        let scores = if at.is_some() {
-            self.promises.iter().map(|promise| promise.score).collect()
-        } else {
-            Vec::new()
-        };
+        // Where none may be chosen nothing is promised.
+        let promised = if at.is_some() { self.promises.as_slice() } else { &[] };
+        let scores = promised.iter().map(|promise| promise.score).collect();
+        let propensities = promised.iter().map(|promise| promise.propensity).collect();
         Decision {
             customer,
             key,
@@ -145,8 +143,27 @@ impl Decider {
             scores,
             model_version: model.version,
             context: context.to_vec(),
+            propensities,
+            reasons: self.promises.iter().map(|of| self.reason(of, &request.exclude)).collect(),
+            exploration: self.acting.exploration(model, factor),
             answered: None,
         }
+    }
+}
+
+/// The request names the arm among those that are not to be chosen.
+const EXCLUDED: &str = "excluded";
+/// The arm is retired.
+const INACTIVE: &str = "inactive";
+
+impl Decider {
+    /// Why an arm could not be chosen, the first that holds; empty for one that could.
+    fn reason(&self, promise: &Promise, exclude: &[u16]) -> Cow<'static, str> {
+        Cow::Borrowed(match promise.eligible {
+            true => "",
+            false if exclude.contains(&promise.arm) => EXCLUDED,
+            false => INACTIVE,
+        })
     }
 }
 
@@ -158,8 +175,9 @@ fn answered(
     customer: CustomerId,
     key: u64,
 ) -> Decision {
-    let told = answer.parameters.iter().map(|(name, value)| (name.as_str(), *value));
-    let parameters = Parameters::told(told);
+    let is_declared = |name: &str| declared().any(|parameter| parameter.name() == name);
+    let mut parameters = answer.parameters;
+    parameters.retain(|name, _| is_declared(name));
     Decision {
         customer,
         key,
@@ -173,6 +191,9 @@ fn answered(
         scores: answer.scores,
         model_version: answer.model_version,
         context: answer.context,
+        propensities: answer.propensities,
+        reasons: answer.reasons.into_iter().map(Cow::Owned).collect(),
+        exploration: Exploration { factor: answer.factor, unit: answer.unit, alpha: answer.alpha },
         answered: Some(parameters),
     }
 }

@@ -3,7 +3,7 @@
 use super::{FEW, LATER, OF_THEIRS, customer, epoch, name};
 use crate::event::tables as common;
 use crate::table::{Column, ColumnType, Dated, Erase, Keep, Rule, Table, Untold, When};
-use ColumnType::{Bigint, Boolean, Float8, Float8s, Smallint, Smallints, Text, Timestamp};
+use ColumnType::{Bigint, Boolean, Float8, Float8s, Smallint, Smallints, Text, Texts, Timestamp};
 
 /// Interactions that carry out a decision, which follows from a model.
 const DECIDED: &[When] = &[When::With("decision_key")];
@@ -74,6 +74,28 @@ pub(super) fn decisions() -> Table {
             Column::of("policy", Text, "The policy that decided."),
             Column::of("context", Smallints, "The context in Q12.").untold(LATER),
             epoch(),
+            Column::of("propensities", Float8s, "Of every arm; none where none could be chosen.")
+                .later()
+                .untold(LATER),
+            Column::of(
+                "reasons",
+                Texts,
+                "Of every arm why it could not be chosen; '' if it could.",
+            )
+            .later(),
+            Column::of("factor", Float8, "How much more than by itself the policy explored.")
+                .later()
+                .untold(LATER),
+            Column::of("unit", Float8, "What it measured in, in units of reward.")
+                .later()
+                .untold(LATER),
+            Column::of(
+                "alpha",
+                Float8,
+                "How much it explored: alpha, or what it has in its place.",
+            )
+            .later()
+            .untold(LATER),
         ],
         own: Vec::new(),
         key: &["customer_id", "decision_key"],

@@ -26,7 +26,9 @@ fn answered(arrivals: &[Arrival], told: &Told) -> Vec<Arrival> {
             return (*topic, text.clone());
         };
         let answer = serde_json::json!({
-            "action": made.arm, "propensity": made.propensity, "alpha": ALPHA,
+            "action": made.arm, "propensity": made.propensity, "alpha": made.exploration.alpha,
+            "factor": made.exploration.factor, "unit": made.exploration.unit,
+            "propensities": made.propensities, "reasons": made.reasons,
             "expected_reward": made.expected_reward, "uncertainty": made.uncertainty,
             "scores": made.scores, "model_version": made.model_version, "policy": made.policy,
             "context": made.context,
@@ -39,7 +41,7 @@ fn answered(arrivals: &[Arrival], told: &Told) -> Vec<Arrival> {
 
 /// The same as if they had been made in their epochs, and how many of them were not.
 fn as_if_made(mut told: Told) -> (Told, usize) {
-    let parameters = Some(Parameters::told([("alpha", ALPHA)]));
+    let parameters = Some(BTreeMap::from([("alpha".to_string(), ALPHA)]));
     let is_answer = |decision: &mut Decision| decision.answered.take() == parameters;
     let answers = told.decisions.values_mut().map(is_answer).filter(|is_answer| *is_answer).count();
     (told, answers)

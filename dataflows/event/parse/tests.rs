@@ -141,7 +141,11 @@ fn answer(field: &str, value: &str) -> String {
         ("model_version", "7"),
         ("policy", "\"linucb\""),
         ("context", "[4096, -1, 0]"),
-        ("unit", "{\"of\": [\"others\"]}"),
+        ("propensities", "[0.75, 0.25]"),
+        ("reasons", "[null, \"excluded\"]"),
+        ("factor", "2"),
+        ("unit", "null"),
+        ("price", "{\"of\": [\"others\"]}"),
     ];
     let written = fields
         .map(|(name, usual)| format!("\"{name}\": {}", if name == field { value } else { usual }));

@@ -1,7 +1,7 @@
 //! Records read back as they were written, and damaged ones are told.
 
 use super::*;
-use dataflows::bandit::parameters::Parameters;
+use dataflows::bandit::acting::Exploration;
 use dataflows::campaign::output::Decision;
 use dataflows::event::Topic;
 
@@ -27,7 +27,10 @@ fn epoch(epoch: u64) -> JournalRecord {
         model_version: 3,
         policy: "greedy".into(),
         context: vec![4_096, -1],
-        answered: Some(Parameters::told([("alpha", 1.5)])),
+        propensities: vec![0.75, 0.25],
+        reasons: vec!["".into(), "excluded".into()],
+        exploration: Exploration { factor: Some(2.0), unit: None, alpha: Some(1.5) },
+        answered: Some(BTreeMap::from([("alpha".to_string(), 1.5)])),
     };
     JournalRecord::Epoch(Box::new(Epoch {
         epoch,
@@ -109,15 +112,17 @@ fn every_record_reads_back_bit_for_bit() {
     assert!(decision.expected_reward.is_sign_negative());
 }
 
-/// As the versions before have written it, and those of before policies had names.
+/// As this version writes it, and as those of before policies had names have.
 #[test]
-fn a_decision_is_kept_in_the_bytes_in_which_it_always_was() {
+fn a_decision_is_kept_in_bytes_that_stay_as_they_are() {
     let head = "{\"epoch\":{\"epoch\":7,\"incarnation\":2,\"watermark\":null,\"offsets\":{},\
         \"digest\":\"ab\",\"records\":3,\"pending\":1,\"decisions\":[";
     let now = "{\"customer\":-5,\"key\":18446744073709551615,\"decision\":\"d\\n\",\"timestamp\":9,\
         \"policy\":\"greedy\",\"arm\":1,\"propensity\":0.30000000000000004,\
         \"expected_reward\":-0.0,\"uncertainty\":5e-324,\"scores\":[0.5],\"model_version\":3,\
-        \"context\":[4096,-1],\"answered\":{\"alpha\":1.5}}";
+        \"context\":[4096,-1],\"propensities\":[0.75,0.25],\"reasons\":[\"\",\"excluded\"],\
+        \"exploration\":{\"factor\":2.0,\"unit\":null,\"alpha\":1.5},\
+        \"answered\":{\"alpha\":1.5}}";
     let before = "{\"customer\":1,\"key\":2,\"decision\":\"d\",\"timestamp\":3,\"arm\":null,\
         \"propensity\":1.0,\"expected_reward\":0.0,\"uncertainty\":0.0,\"scores\":[],\
         \"model_version\":0,\"context\":[]}";
@@ -134,7 +139,10 @@ fn a_decision_is_kept_in_the_bytes_in_which_it_always_was() {
         model_version: 3,
         policy: "greedy".into(),
         context: vec![4_096, -1],
-        answered: Some(Parameters::told([("alpha", 1.5)])),
+        propensities: vec![0.75, 0.25],
+        reasons: vec!["".into(), "excluded".into()],
+        exploration: Exploration { factor: Some(2.0), unit: None, alpha: Some(1.5) },
+        answered: Some(BTreeMap::from([("alpha".to_string(), 1.5)])),
     };
     let made = Epoch {
         epoch: 7,

@@ -7,6 +7,8 @@ use super::blocks::EpochBlocks;
 use super::expected::Expected;
 use super::trust::Trust;
 use super::wanted::{Key, Wanted};
+use crate::table::packed::{join, unpack};
+use dataflows::table::Table;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -142,11 +144,24 @@ fn take_rows(expected: &mut Expected, piece: &[u8]) -> Option<()> {
         let (second, after) = after.split_first_chunk::<8>()?;
         let (of_key, after) = pull(after)?;
         let (packed, after) = pull(after)?;
+        let packed = with_added(table.table(), packed);
         let key: Key = (i64::from_le_bytes(*first), i64::from_le_bytes(*second), of_key.into());
-        table.put_packed(key, packed.into());
+        table.put_packed(key, packed);
         rest = after;
     }
     Some(())
+}
+
+/// A row as it is packed with nothing in the columns that were added since: they are behind all
+/// others.
+fn with_added(table: &Table, packed: &[u8]) -> Box<[u8]> {
+    if packed.is_empty() {
+        return Box::default();
+    }
+    let there = unpack(packed).count();
+    let added = table.columns.iter().skip(there).filter(|column| column.later);
+    let nothing = join(added.map(|_| None));
+    [packed, &nothing].concat().into()
 }
 
 /// Bytes behind their length.

@@ -185,6 +185,11 @@ fn a_decision_that_was_made_comes_with_its_request() {
         model_version: 7,
         policy: "linucb".to_string(),
         context: vec![4096, -1, 0],
+        propensities: vec![0.75, 0.25],
+        reasons: vec![String::new(), "excluded".to_string()],
+        factor: Some(2.0),
+        unit: None,
+        alpha: Some(1.5),
     };
     for (field, value) in [("", ""), ("action", "\"SMS\""), ("policy", "\"lin\\u0075cb\"")] {
         let out = one_line(Topic::Requests, &line_with(Topic::Requests, &answer(field, value)));
