@@ -7,8 +7,13 @@ use std::error::Error;
 use std::path::Path;
 use std::{env, fs};
 
+/// The folder of policies, in that of the package.
+const POLICIES: &str = "bandit/policy";
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("bandit/policy");
+    // Where the package lies now: the same program serves all clones that share a target directory.
+    let package = env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo says where the package lies")?;
+    let folder = Path::new(&package).join(POLICIES);
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
@@ -30,6 +35,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let target = env::var_os("OUT_DIR").ok_or("cargo says where to write")?;
     fs::write(Path::new(&target).join("policies.rs"), text)?;
-    println!("cargo:rerun-if-changed={}", folder.display());
+    println!("cargo:rerun-if-changed={POLICIES}");
     Ok(())
 }

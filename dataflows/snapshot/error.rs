@@ -19,4 +19,7 @@ pub enum SnapshotError {
     /// The common part.
     #[error("the common part of a snapshot cannot be read: {0}")]
     Common(String),
+    /// Something that is needed is not in it.
+    #[error("the snapshot is of a version that did not keep what is needed now: {0}")]
+    Older(String),
 }

@@ -23,6 +23,7 @@ use dataflows::customer::Features;
 use dataflows::settings::{Emit, Serving, Settings};
 use dataflows::snapshot::SnapshotError;
 use dataflows::time::Millis;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 impl Hosted for Campaign {
@@ -134,12 +135,12 @@ impl Hosted for Campaign {
         let follower = CampaignFollower::new(self.clone());
         let Some(After { common, former }) = after else { return Ok(follower) };
         let change = former.map(|former| Changeover::begin(former, self, common)).transpose()?;
-        Ok(match change {
-            None => follower.after(common),
-            Some(Changeover { common, changed, .. }) => {
-                follower.after(&common).changing(Some(changed))
-            }
-        })
+        let (common, changed) = match change {
+            None => (Cow::Borrowed(common), None),
+            Some(Changeover { common, changed, .. }) => (Cow::Owned(common), Some(changed)),
+        };
+        common.serves(&self.settings)?;
+        Ok(follower.after(&common).changing(changed))
     }
 }
 
@@ -148,6 +149,8 @@ mod tests {
     use super::*;
     use crate::hosting::serving_differences;
     use dataflows::Dataflow;
+    use dataflows::bandit::totals::Totals;
+    use dataflows::campaign::snapshot::Version;
 
     fn settings(alpha: f64) -> Settings {
         let mut settings = Settings::default();
@@ -185,6 +188,33 @@ mod tests {
         let value = serde_json::to_value(&recorded).expect("a value");
         let text = serde_json::to_string(&value).expect("a text");
         assert_eq!(serde_json::from_str::<Settings>(&text).expect("what it was"), recorded);
+    }
+
+    #[test]
+    fn a_policy_that_needs_what_an_older_snapshot_lacks_is_refused() {
+        let told = |policy: &str, earlier: Option<&str>, lacks: bool| {
+            let mut settings = settings(1.0);
+            if let Some(earlier) = earlier {
+                settings.bandit.serving.policy = earlier.to_owned();
+                settings.earlier = vec![(8, settings.bandit.serving.clone())];
+            }
+            settings.bandit.serving.policy = policy.to_owned();
+            let mut totals = Totals::new(9);
+            totals.rewards.take_if(|_| lacks);
+            let common = Common {
+                epoch: 7,
+                arms: vec![Version { epoch: 3, arm: 1, totals }],
+                ..Common::default()
+            };
+            let after = After { common: &common, former: None };
+            campaign(settings).follower(Some(after)).err().map(|error| error.to_string())
+        };
+        let refused = told("thompson", None, true).expect("it is refused");
+        assert!(refused.contains("`thompson`") && refused.contains("--rebuild"), "{refused}");
+        assert_eq!(told("thompson", None, false), None);
+        assert_eq!(told("linucb", None, true), None);
+        assert_eq!(told("thompson", Some("linucb"), true), None, "it has decided since");
+        assert!(told("linucb", Some("thompson"), true).is_some());
     }
 
     #[test]

@@ -27,7 +27,10 @@ impl ResumeError {
         match self {
             ResumeError::Checkpoint(error) => error.blame(),
             ResumeError::Snapshot(
-                SnapshotError::Block(_) | SnapshotError::Rows { .. } | SnapshotError::Common(_),
+                SnapshotError::Block(_)
+                | SnapshotError::Rows { .. }
+                | SnapshotError::Common(_)
+                | SnapshotError::Older(_),
             ) => Blame::Lasting,
         }
     }

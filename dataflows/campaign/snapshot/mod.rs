@@ -19,12 +19,14 @@ pub mod soundness;
 #[cfg(test)]
 mod tests;
 
+use crate::bandit::policy::RewardUnit;
 use crate::bandit::rewards::RewardSums;
 use crate::bandit::totals::Totals;
 use crate::campaign::output::{ArmDay, ArmUpdate, Counts, Day, Segment};
 use crate::epoch::Closed;
 use crate::event::unlisted::{List, Unlisted, note};
 use crate::event::{Millis, Topic};
+use crate::settings::Settings;
 use crate::snapshot::SnapshotError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -77,6 +79,30 @@ impl Common {
     pub fn lacks_rewards(&self) -> bool {
         let newest = self.arms.chunk_by(|one, next| one.arm == next.arm).filter_map(<[_]>::last);
         newest.into_iter().any(|version| version.totals.rewards.is_none())
+    }
+
+    /// Whether what decides after it has all that it goes by.
+    ///
+    /// # Errors
+    /// A policy measures in the deviation of rewards, which sums do not have that were begun before
+    /// there was such: it would decide otherwise than if all were computed from the beginning.
+    pub fn serves(&self, settings: &Settings) -> Result<(), SnapshotError> {
+        if self.arms.iter().all(|version| version.totals.rewards.is_some()) {
+            return Ok(());
+        }
+        // Later ones have the sums of the epoch after this, in which rewards are counted again.
+        let decided = self.epoch + 1..=self.epoch + settings.bandit.model_lag.max(1);
+        let measures = decided
+            .map(|epoch| settings.serving(epoch))
+            .find(|serving| serving.acting().unit == Some(RewardUnit::Deviation));
+        measures.map_or(Ok(()), |serving| {
+            Err(SnapshotError::Older(format!(
+                "the deviation of rewards, in which the policy `{}` measures. Go on with the \
+                 policy of before until the next checkpoint is complete, or, where events are \
+                 folded, with --rebuild",
+                serving.policy
+            )))
+        })
     }
 
     /// The common part as bytes: JSON, to be looked at with common tools.

@@ -165,6 +165,7 @@ fn load() -> Vec<ResumeError> {
         SnapshotError::Rows { .. } => SnapshotError::Rows { shard: 3, why: "a customer comes \
             twice" },
         SnapshotError::Common(_) => SnapshotError::Common(text("a field is missing")),
+        SnapshotError::Older(_) => SnapshotError::Older(text("squares. Wait for the next")),
     ];
     let snapshot = own
         .into_iter()
