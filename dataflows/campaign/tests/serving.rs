@@ -109,6 +109,33 @@ fn an_epoch_is_decided_by_what_served_in_it() {
 }
 
 #[test]
+fn an_arm_that_is_drawn_is_the_same_on_any_number_of_workers() {
+    let mut drawn = 0;
+    for (seed, policy) in (0..).zip(["thompson", "squarecb", "softmax", "epsilon-greedy"].repeat(3))
+    {
+        let mut random = Random(1_300 + seed);
+        let arrivals = arrivals(&mut random, 400);
+        let epochs = cuts(&mut random, arrivals.len());
+        let cold = Cold { interactions: 3, factor: 2.0 };
+        let serving = Serving { policy: policy.to_string(), cold, ..Serving::default() };
+        let run = Run { arrivals, epochs, serving: Some(serving), workers: 1, ..Run::default() };
+        let outcome = run.run();
+        let alone = decisions(&outcome, 1..=u64::MAX);
+        // Where time stands is recorded: workers of another number read other partitions.
+        let closed = outcome.told().closed;
+        let recorded = (1..).zip(closed.iter().map(|closed| closed.watermark)).collect();
+        let run = Run { recorded, ..run };
+        for workers in 2..=3 {
+            let together = decisions(&Run { workers, ..run.clone() }.run(), 1..=u64::MAX);
+            assert_map(&together, &alone, policy, seed);
+        }
+        let is_drawn = |decision: &&Decision| decision.arm.is_some() && decision.propensity < 1.0;
+        drawn += alone.values().filter(is_drawn).count();
+    }
+    assert!(drawn > 100, "only {drawn} arms were drawn");
+}
+
+#[test]
 fn what_serves_later_changes_nothing_of_before() {
     for seed in 0..30 {
         let mut random = Random(500 + seed);
