@@ -131,11 +131,8 @@ impl Scene {
                 .map(|row| (row.get(0), row.get(1), row.get(2), row.get(3)))
                 .collect();
         }
-        let journal = std::fs::read_to_string(self.stage.path("checkpoints/campaign/journal.log"))
-            .expect("a journal");
-        let lost = journal.lines().filter_map(|line| {
-            serde_json::from_str::<Value>(&line[18..]).expect("JSON")["losses"].as_array().cloned()
-        });
+        let journal = self.stage.journal();
+        let lost = journal.iter().filter_map(|record| record["losses"].as_array());
         let number = |lost: &Value, field: &str| lost[field].as_i64().expect("a number");
         let told = |lost: &Value| {
             (
@@ -145,7 +142,7 @@ impl Scene {
                 number(lost, "next"),
             )
         };
-        lost.flatten().map(|lost| told(&lost)).collect()
+        lost.flatten().map(told).collect()
     }
 }
 
@@ -208,13 +205,14 @@ fn accept_behind_a_checkpoint(scene: &mut Scene) -> i64 {
     );
     let job = scene.stage.start_reading(&[]);
     assert!(!scene.stage.log().contains("checkpoint=0 "), "{}", scene.stage.log());
-    let (_, metrics) = Console::of(&scene.stage).get("/metrics");
-    for (topic, offsets) in
-        [("customer-interactions", 3), ("transactions", 2), ("decision-requests", 0)]
-    {
-        let metric = format!("sluice_given_up_offsets{{topic=\"{topic}\"}} {offsets}\n");
-        assert!(metrics.contains(&metric), "{metric}: {metrics}");
-    }
+    let console = Console::of(&scene.stage);
+    let metrics = [("customer-interactions", 3), ("transactions", 2), ("decision-requests", 0)]
+        .map(|(topic, number)| format!("sluice_given_up_offsets{{topic=\"{topic}\"}} {number}\n"));
+    // The workers tell them once they begin, which is after the log says so.
+    eventually("what was given up is told", || {
+        let (_, told) = console.get("/metrics");
+        metrics.iter().all(|metric| told.contains(metric))
+    });
     scene.commit("transactions", 1);
     job.kill();
     last

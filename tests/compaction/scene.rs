@@ -126,13 +126,7 @@ impl Scene {
             let row = rows.first()?;
             return Some((row.get(0), serde_json::from_str(row.get(1)).expect("JSON")));
         }
-        let journal =
-            std::fs::read(self.stage.path("checkpoints").join("campaign").join("journal.log"))
-                .ok()?;
-        // Checksum and length stand before the JSON of each line.
-        let records = journal
-            .split(|byte| *byte == b'\n')
-            .filter_map(|line| serde_json::from_slice::<Value>(line.get(18..)?).ok());
+        let records = self.stage.journal().into_iter();
         let last = records.filter_map(|record| record.get("epoch").cloned()).next_back()?;
         Some((last["digest"].as_str()?.to_string(), last["offsets"].clone()))
     }
