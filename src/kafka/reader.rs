@@ -30,6 +30,9 @@ const WAIT: Duration = Duration::from_millis(10);
 
 /// How long after a failed look-up the next is tried.
 const RETRY: Duration = Duration::from_millis(500);
+/// How long a broker is asked for where none is connected, and how long after that again.
+const ASK_FOR: Duration = Duration::from_millis(500);
+const ASK_AGAIN: Duration = Duration::from_secs(3);
 
 /// How long a topic may be unknown: one that was just made takes a moment to be known to every
 /// broker.
@@ -50,6 +53,8 @@ pub(super) struct Reader {
     waiting: Vec<Waiting>,
     /// When the waiting ones are looked up next.
     retry: Instant,
+    /// When a broker is asked for next, while none is connected.
+    asks: Instant,
     arrivals: Vec<Arrival>,
 }
 
@@ -89,6 +94,7 @@ impl Reader {
             held,
             waiting,
             retry: Instant::now(),
+            asks: Instant::now(),
             arrivals,
         })
     }
@@ -123,6 +129,10 @@ impl Reader {
             }
             ConsumerCommand::ShowProgress(offsets) => self.show_progress(&offsets),
         }
+    }
+
+    fn any_topic(&self) -> Option<&str> {
+        self.lanes.first().map(|lane| self.settings.topic_name(lane.topic))
     }
 
     fn lane(&self, topic: TopicId, partition: u32) -> Option<&Lane> {
@@ -185,6 +195,13 @@ impl Reader {
             return self.fail(error);
         }
         let now = Instant::now();
+        if self.shared.connection.is_down() && now >= self.asks {
+            // The client connects again only where it needs a broker: one that has read all, and no
+            // longer knows who leads its partitions, may need none for minutes. Whether it is
+            // answered, its statistics tell.
+            let _ = self.consumer.fetch_metadata(self.any_topic(), ASK_FOR);
+            self.asks = Instant::now() + ASK_AGAIN;
+        }
         for lane in
             self.lanes.iter_mut().filter(|lane| lane.gathering.due().is_some_and(|due| due <= now))
         {
