@@ -131,10 +131,6 @@ impl Reader {
         }
     }
 
-    fn any_topic(&self) -> Option<&str> {
-        self.lanes.first().map(|lane| self.settings.topic_name(lane.topic))
-    }
-
     fn lane(&self, topic: TopicId, partition: u32) -> Option<&Lane> {
         self.lanes.iter().find(|lane| (lane.topic, lane.partition) == (topic, partition))
     }
@@ -195,11 +191,15 @@ impl Reader {
             return self.fail(error);
         }
         let now = Instant::now();
-        if self.shared.connection.is_down() && now >= self.asks {
+        if self.shared.connection.is_down()
+            && now >= self.asks
+            && let Some(lane) = self.lanes.first()
+        {
             // The client connects again only where it needs a broker: one that has read all, and no
             // longer knows who leads its partitions, may need none for minutes. Whether it is
             // answered, its statistics tell.
-            let _ = self.consumer.fetch_metadata(self.any_topic(), ASK_FOR);
+            let topic = self.settings.topic_name(lane.topic);
+            let _ = self.consumer.fetch_metadata(Some(topic), ASK_FOR);
             self.asks = Instant::now() + ASK_AGAIN;
         }
         for lane in
