@@ -35,6 +35,13 @@ pub struct PolicyKind {
     policy: fn(&Parameters) -> Box<dyn Policy>,
 }
 
+impl PolicyKind {
+    /// What says how much it explores: alpha, or its like; `None` of one that explores by nothing.
+    pub fn width(&self) -> Option<&'static PolicyParameter> {
+        self.parameters.iter().find(|parameter| parameter.scheduled)
+    }
+}
+
 /// What a policy says of an arm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Promise {
@@ -62,6 +69,21 @@ pub enum RewardUnit {
 }
 
 impl RewardUnit {
+    const ALL: [RewardUnit; 2] = [RewardUnit::Reward, RewardUnit::Deviation];
+
+    /// The one of this name, if there is one.
+    pub fn of(name: &str) -> Option<Self> {
+        RewardUnit::ALL.into_iter().find(|unit| unit.name() == name)
+    }
+
+    /// Its name, in the configuration and in what is recorded.
+    pub fn name(self) -> &'static str {
+        match self {
+            RewardUnit::Reward => "reward",
+            RewardUnit::Deviation => "sd",
+        }
+    }
+
     /// One of it, in units of reward.
     pub fn in_reward(self, model: &Model) -> f64 {
         match self {
@@ -111,11 +133,10 @@ impl Chosen {
 
     /// What decides by it with these parameters, as the kind is by itself.
     pub fn acting(self, parameters: &Parameters) -> Acting {
-        let width = self.0.parameters.iter().find(|parameter| parameter.scheduled);
         Acting {
             policy: (self.0.policy)(parameters),
             unit: self.0.unit,
-            width: width.map(|parameter| parameters.of(parameter)),
+            width: self.0.width().map(|parameter| parameters.of(parameter)),
             floor: 0.0,
         }
     }
@@ -197,6 +218,15 @@ mod tests {
         assert!(
             Chosen::of("LinUCB").is_none() && serde_json::from_str::<Chosen>("\"none\"").is_err()
         );
+    }
+
+    #[test]
+    fn units_are_recorded_by_their_names() {
+        for unit in RewardUnit::ALL {
+            assert_eq!(RewardUnit::of(unit.name()), Some(unit));
+            assert_eq!(serde_json::to_value(unit).expect("JSON"), unit.name());
+        }
+        assert_eq!(RewardUnit::of(""), None);
     }
 
     #[test]

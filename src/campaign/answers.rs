@@ -126,8 +126,7 @@ impl Answers {
         if let Some(kind) = Chosen::of(&decision.policy) {
             let told = told.iter().map(|(name, value)| (name.as_str(), *value));
             policy.parameters = Parameters::told(told);
-            let width = kind.kind().parameters.iter().find(|parameter| parameter.scheduled);
-            if let Some((alpha, width)) = decision.exploration.alpha.zip(width) {
+            if let Some((alpha, width)) = decision.exploration.alpha.zip(kind.kind().width()) {
                 policy.parameters.set(width.name(), alpha);
             }
         }

@@ -41,10 +41,7 @@ pub fn serving(settings: &Settings) -> Vec<KeyValue> {
     } = &settings.bandit.serving;
     let asks = if *decide_on_transaction { "transaction" } else { "request" };
     let told = declared().map(|parameter| (parameter.key, parameters.of(parameter).to_string()));
-    let unit = unit.map_or("", |unit| match unit {
-        RewardUnit::Reward => "reward",
-        RewardUnit::Deviation => "sd",
-    });
+    let unit = unit.map_or("", RewardUnit::name);
     let before = [("bandit.ridge", ridge.to_string()), ("bandit.policy", policy.clone())];
     let arms = &settings.input.arms;
     let retired: Vec<String> =

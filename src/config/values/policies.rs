@@ -54,9 +54,7 @@ pub fn reward_unit<'de, D: Deserializer<'de>>(
 pub fn unit_called(value: &Value) -> Option<Option<RewardUnit>> {
     match value.as_str()? {
         "" => Some(None),
-        "reward" => Some(Some(RewardUnit::Reward)),
-        "sd" => Some(Some(RewardUnit::Deviation)),
-        _ => None,
+        name => RewardUnit::of(name).map(Some),
     }
 }
 
